@@ -1,0 +1,36 @@
+"""Optics of skin: absorption, reflectance, and phantoms made with them. NumPy and SciPy only."""
+
+from napari_hsisynth.optics.chromophores import (
+    mua_base_per_cm,
+    mua_blood_per_cm,
+    mua_melanosome_per_cm,
+    musp_per_cm,
+)
+from napari_hsisynth.optics.phantom import Phantom, lesion_phantom, phantom_series
+from napari_hsisynth.optics.reflectance import (
+    PRESETS,
+    SURFACE_REFLECTANCE,
+    Skin,
+    half_space_reflectance,
+    skin_reflectance,
+    slab,
+)
+from napari_hsisynth.optics.sensor import SENSORS, WAVELENGTHS_NM
+
+__all__ = [
+    "PRESETS",
+    "SENSORS",
+    "SURFACE_REFLECTANCE",
+    "WAVELENGTHS_NM",
+    "Phantom",
+    "Skin",
+    "half_space_reflectance",
+    "lesion_phantom",
+    "mua_base_per_cm",
+    "mua_blood_per_cm",
+    "mua_melanosome_per_cm",
+    "musp_per_cm",
+    "phantom_series",
+    "skin_reflectance",
+    "slab",
+]
