@@ -1,0 +1,36 @@
+"""The study folder: manifest, masks, crops, splits, and the exchange with other tools."""
+
+from napari_hsisynth.study.annotation import Annotation, AnnotationSummary
+from napari_hsisynth.study.crops import (
+    Crop,
+    CropRecord,
+    read_crop,
+    read_crops_index,
+    write_crop,
+    write_crops_index,
+)
+from napari_hsisynth.study.diagnosis import DIAGNOSIS_COLOURS, PIN_COLOURS, Diagnosis
+from napari_hsisynth.study.instance import Instance
+from napari_hsisynth.study.manifest import Entry
+from napari_hsisynth.study.splits import HELD_OUT
+from napari_hsisynth.study.storage import Cancelled
+from napari_hsisynth.study.study import Study
+
+__all__ = [
+    "DIAGNOSIS_COLOURS",
+    "HELD_OUT",
+    "PIN_COLOURS",
+    "Annotation",
+    "AnnotationSummary",
+    "Cancelled",
+    "Crop",
+    "CropRecord",
+    "Diagnosis",
+    "Entry",
+    "Instance",
+    "Study",
+    "read_crop",
+    "read_crops_index",
+    "write_crop",
+    "write_crops_index",
+]

@@ -1,0 +1,88 @@
+"""The cubes of a study as files: reading them, and whether they fit."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_hsisynth.cube import Cube
+from napari_hsisynth.errors import InputError
+
+#: Band centres in a file that differ from the study's by more than this are told, nm.
+_TOLERANCE_NM = 0.05
+
+
+def read_file(path: Path) -> Cube:
+    """Read the cube at `path`, in any readable format; InputError if there is no such file."""
+    from napari_hsisynth.formats import read_cube  # here, for it brings readers that opening a study does not need
+
+    if not path.is_file():
+        raise InputError(
+            "the cube's file is missing", where=path, fix="put it back, or correct its path in manifest.csv"
+        )
+    return read_cube(path)
+
+
+def fitting(cube: Cube, wavelengths_nm: NDArray[np.float64], *, name: str, where: Path) -> Cube:
+    """Return `cube` under its name in the study, with the study's wavelengths.
+
+    Parameters
+    ----------
+    cube : Cube
+        As read.
+    wavelengths_nm : ndarray, shape (bands,)
+        The study's.
+    name : str
+        Its id.
+    where : pathlib.Path
+        For the error.
+
+    Returns
+    -------
+    Cube
+        Its notes tell of pixels that are not finite and of wavelengths of its own that differ.
+
+    Raises
+    ------
+    InputError
+        If the cube has another number of bands.
+    """
+    if cube.bands != len(wavelengths_nm):
+        raise InputError(
+            f"{cube.bands} bands, but the study has {len(wavelengths_nm)}",
+            where=where,
+            fix="put it into a study of its own",
+        )
+    # what had to be assumed for a file without wavelengths is no news: the study knows them
+    assumed = () if cube.wavelengths_known else Cube(cube.data[:, :1, :1]).notes
+    notes = [note for note in cube.notes if note not in assumed]
+    if cube.wavelengths_known:
+        off_nm = float(np.abs(cube.wavelengths_nm - wavelengths_nm).max())
+        if off_nm > _TOLERANCE_NM:
+            notes.append(f"the file gives wavelengths up to {off_nm:.1f} nm from the study's; the study's are used")
+    invalid = int((~cube.valid()).sum())
+    if invalid and not any("finite" in note for note in notes):
+        notes.append(f"{invalid:,} of {cube.valid().size:,} pixels are not finite (NaN or infinity)")
+    return Cube(cube.data, wavelengths_nm, name=name, provenance=cube.provenance, notes=tuple(notes))
+
+
+def stored_path(root: Path, path: Path) -> str:
+    """Return `path` as the manifest stores it: relative inside the study, so that it may move, else absolute."""
+    absolute = Path(os.path.abspath(path))
+    for inside, outside in ((absolute, root), (absolute.resolve(), root.resolve())):
+        if inside.is_relative_to(outside):
+            return inside.relative_to(outside).as_posix()
+    return absolute.as_posix()
+
+
+def free_file(folder: Path, cube_id: str, suffix: str) -> Path:
+    """Return where the file of a new cube goes; InputError if something is there already."""
+    target = folder / f"{cube_id}{suffix}"
+    if target.exists():
+        raise InputError(
+            "the file exists, but the manifest does not name it", where=target, fix="delete it or move it away"
+        )
+    return target

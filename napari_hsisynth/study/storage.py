@@ -1,0 +1,94 @@
+"""Writing into a study: one writer at a time, and one clear error when the disk refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from napari_hsisynth.errors import InputError
+
+#: Called with (done, total) while something long goes on.
+Progress = Callable[[int, int], None]
+
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
+
+
+class Cancelled(Exception):
+    """Raised when the caller's ``cancelled()`` turned true; what was there before is still there, whole."""
+
+
+@contextlib.contextmanager
+def writing(where: Path) -> Iterator[None]:
+    """Turn the disk's refusals within the block into one InputError that names `where`.
+
+    Raises
+    ------
+    InputError
+        If the disk is full, the folder is read-only, or a file stands where a folder is needed.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise InputError("the disk is full", where=where, fix="free some space and do it again") from error
+        if error.errno in _REFUSED:
+            raise InputError(
+                "cannot write here: permission denied", where=where, fix="choose another folder"
+            ) from error
+        if error.errno in _IN_THE_WAY:
+            found = error.filename2 or error.filename or where
+            raise InputError("a file or folder of this name is in the way", where=found, fix="move it away") from error
+        raise
+
+
+@contextlib.contextmanager
+def study_lock(root: Path) -> Iterator[None]:
+    """Hold the study for writing: waits while another process (or thread) holds it; freed by the system if we die."""
+    with writing(root), open(root / ".lock", "ab") as handle:
+        _lock(handle)
+        try:
+            yield
+        finally:
+            _unlock(handle)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(handle: IO[bytes]) -> None:
+        while True:
+            with contextlib.suppress(OSError):  # gives up after 10 s; another writer may need longer
+                handle.seek(0)
+                msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)
+                return
+
+    def _unlock(handle: IO[bytes]) -> None:
+        handle.seek(0)
+        msvcrt.locking(handle.fileno(), msvcrt.LK_UNLCK, 1)
+else:
+    import fcntl
+
+    def _lock(handle: IO[bytes]) -> None:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            # some network file systems have no locks; one writer at a time is then up to the user
+            if error.errno not in {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}:
+                raise
+
+    def _unlock(handle: IO[bytes]) -> None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hex digits."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
