@@ -88,11 +88,11 @@ class _Kind:
 
 KINDS: dict[str, _Kind] = {
     "melanoma": _Kind(
-        melanin=0.098,
-        blood=0.0070,
-        thickening=1.32,
-        oxygen_saturation=0.60,
-        scattering_gain=1.07,
+        melanin=0.101,
+        blood=0.0063,
+        thickening=1.28,
+        oxygen_saturation=0.61,
+        scattering_gain=1.05,
         irregularity=0.13,
         imbalance=0.45,
         unevenness=0.34,
@@ -105,7 +105,7 @@ KINDS: dict[str, _Kind] = {
         blood=0.0045,
         thickening=1.20,
         oxygen_saturation=0.64,
-        scattering_gain=1.00,
+        scattering_gain=1.01,
         irregularity=0.075,
         imbalance=0.24,
         unevenness=0.22,

@@ -60,10 +60,10 @@ def record(reflectance: NDArray[np.float32], sensor: str, rng: np.random.Generat
         return reflectance
     bands, height, width = reflectance.shape
     exposure = float(np.exp(_EXPOSURE_SPREAD * rng.standard_normal() - _EXPOSURE_SPREAD**2 / 2))
-    balance = np.exp(_WHITE_BALANCE_SPREAD * rng.standard_normal(bands))
-    gain = np.float32(exposure) * (balance * hsidermoscopy_gain()).astype(np.float32)
-    dark = (_DARK_SPREAD * rng.standard_normal(bands)).astype(np.float32)
-    tilt_y, tilt_x = (_TILT * rng.uniform(-1, 1, 2)).astype(np.float32)
+    balance = np.exp(_WHITE_BALANCE_SPREAD * rng.standard_normal((bands,)))
+    gain = (exposure * balance * hsidermoscopy_gain()).astype(np.float32)
+    dark = _DARK_SPREAD * rng.standard_normal((bands,), np.float32)
+    tilt_y, tilt_x = _TILT * rng.uniform(-1, 1, size=2).astype(np.float32)
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     lamp = 1 + tilt_y * y + tilt_x * x - np.float32(_VIGNETTING / 2) * (y * y + x * x)
