@@ -1,6 +1,8 @@
 """The study folder: manifest, masks, crops, splits, and the exchange with other tools."""
 
 from napari_hsisynth.study.annotation import Annotation, AnnotationSummary
+from napari_hsisynth.study.collection import Collection, load_collection
+from napari_hsisynth.study.cropping import CropReport, make_crops
 from napari_hsisynth.study.crops import (
     Crop,
     CropRecord,
@@ -10,6 +12,7 @@ from napari_hsisynth.study.crops import (
     write_crops_index,
 )
 from napari_hsisynth.study.diagnosis import DIAGNOSIS_COLOURS, PIN_COLOURS, Diagnosis
+from napari_hsisynth.study.import_hsidermoscopy import ImportReport, import_hsidermoscopy
 from napari_hsisynth.study.instance import Instance
 from napari_hsisynth.study.manifest import Entry
 from napari_hsisynth.study.splits import HELD_OUT
@@ -23,12 +26,18 @@ __all__ = [
     "Annotation",
     "AnnotationSummary",
     "Cancelled",
+    "Collection",
     "Crop",
     "CropRecord",
+    "CropReport",
     "Diagnosis",
     "Entry",
+    "ImportReport",
     "Instance",
     "Study",
+    "import_hsidermoscopy",
+    "load_collection",
+    "make_crops",
     "read_crop",
     "read_crops_index",
     "write_crop",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import secrets
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from napari_hsisynth.atomic import sync_folder
 from napari_hsisynth.errors import InputError
 
 #: Called with (done, total) while something long goes on.
@@ -49,9 +52,12 @@ def writing(where: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def study_lock(root: Path) -> Iterator[None]:
-    """Hold the study for writing: waits while another process (or thread) holds it; freed by the system if we die."""
-    with writing(root), open(root / ".lock", "ab") as handle:
+def study_lock(root: Path, name: str = ".lock") -> Iterator[None]:
+    """Hold the study for writing: waits while another process (or thread) holds it; freed by the system if we die.
+
+    Held for moments only, since a viewer may wait for it. `name` tells apart what need not wait for each other.
+    """
+    with writing(root), open(root / name, "ab") as handle:
         _lock(handle)
         try:
             yield
@@ -92,3 +98,46 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, 64 hex digits."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def replaced_folder(root: Path, name: str) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of ``root/name`` as a whole if the block ends well.
+
+    If it raises, or the process is killed, ``root/name`` is what it was. A folder cannot be renamed over a full one, so
+    the old one steps aside for a moment; `recover_folder` undoes that step if we are killed right there.
+    """
+    token = secrets.token_hex(4)
+    new, old, target = (root / f".{name}-{token}.new", root / f".{name}-{token}.old", root / name)
+    with study_lock(root, f".{name}.lock"):
+        for left in (*root.glob(f".{name}-*.new"), *(root.glob(f".{name}-*.old") if target.exists() else ())):
+            shutil.rmtree(left, ignore_errors=True)  # of a killed process; a living one would hold the lock
+        try:
+            with writing(new):
+                new.mkdir()
+            yield new
+            with study_lock(root), writing(target):
+                sync_folder(new)
+                if target.exists():
+                    target.rename(old)
+                try:
+                    new.rename(target)
+                except OSError:
+                    if old.exists():
+                        old.rename(target)
+                    raise
+                sync_folder(root)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+            if target.exists():
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def recover_folder(root: Path, name: str) -> None:
+    """Put back ``root/name`` if a process was killed while replacing it."""
+    if (root / name).exists() or not any(root.glob(f".{name}-*.old")):
+        return
+    with study_lock(root):
+        for old in sorted(root.glob(f".{name}-*.old"))[:1]:
+            if not (root / name).exists():
+                old.rename(root / name)

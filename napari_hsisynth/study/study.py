@@ -31,7 +31,7 @@ from napari_hsisynth.study.diagnosis import Diagnosis
 from napari_hsisynth.study.manifest import MANIFEST, Entry, checked_id, read_manifest, write_manifest
 from napari_hsisynth.study.settings import SETTINGS, StudySettings, checked_wavelengths, read_settings, write_settings
 from napari_hsisynth.study.splits import Split, stored_splits
-from napari_hsisynth.study.storage import sha256_of, study_lock, writing
+from napari_hsisynth.study.storage import recover_folder, sha256_of, study_lock, writing
 
 
 class Study:
@@ -89,9 +89,8 @@ class Study:
             How the wavelengths are known.
         """
         root = Path(root).expanduser().absolute()
-        for name in (SETTINGS, MANIFEST):
-            if (root / name).exists():
-                raise InputError(f"there is a study already ({name})", where=root, fix="choose another folder")
+        if (root / SETTINGS).exists() or ((root / MANIFEST).exists() and read_manifest(root / MANIFEST)):
+            raise InputError("there is a study already", where=root, fix="choose another folder")
         settings = StudySettings(
             wavelengths_nm=checked_wavelengths(wavelengths_nm),
             positive=Diagnosis.parse(positive),
@@ -110,6 +109,7 @@ class Study:
         start = Path(path).expanduser().absolute()
         for folder in (start, *start.parents):
             if (folder / SETTINGS).is_file():
+                recover_folder(folder, "crops")
                 return cls(folder)
         what = "no study here" if start.exists() else "no such folder"
         raise InputError(what, where=start, fix="make one with: napari-hsisynth import, or phantom")
@@ -142,7 +142,7 @@ class Study:
 
     @property
     def notes(self) -> str:
-        """What the makers of the study wrote about it."""
+        """What its makers wrote about it."""
         return self.settings.notes
 
     @property
