@@ -88,7 +88,7 @@ class _Kind:
 
 KINDS: dict[str, _Kind] = {
     "melanoma": _Kind(
-        melanin=0.101,
+        melanin=0.104,
         blood=0.0063,
         thickening=1.28,
         oxygen_saturation=0.61,
@@ -140,7 +140,7 @@ def draw_traits(rng: np.random.Generator, kind: str) -> Traits:
         skin_melanin=float(np.clip(around(0.026, 0.35), 0.010, 0.070)),
         skin_blood=around(0.0045, 0.30),
         skin_thickness_cm=around(0.006, 0.08),
-        melanin=float(np.clip(around(median.melanin, 0.42), 0.015, 0.30)),
+        melanin=float(np.clip(around(median.melanin, 0.40), 0.015, 0.30)),
         blood=around(median.blood, 0.55),
         thickening=around(median.thickening, 0.14),
         oxygen_saturation=float(np.clip(median.oxygen_saturation + 0.07 * rng.standard_normal(), 0.35, 0.9)),
