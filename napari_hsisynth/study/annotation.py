@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from dataclasses import replace as dataclass_replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +24,7 @@ from PIL import Image
 from napari_hsisynth.atomic import atomic_path, write_json
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study.diagnosis import Diagnosis
-from napari_hsisynth.study.instance import CubeStatus, Instance
+from napari_hsisynth.study.instance import CubeStatus, Instance, checked_status
 from napari_hsisynth.study.storage import writing
 
 _OWN_KEYS = ("cube_id", "status", "mask", "instances")
@@ -66,8 +66,7 @@ class Annotation:
             raise InputError(f"a mask is 2-D and of whole numbers, not {mask.dtype} {mask.shape}", where=self.cube_id)
         if mask.size and (mask.min() < 0 or mask.max() > np.iinfo(np.uint16).max):
             raise InputError("mask labels must lie in 0..65535", where=self.cube_id)
-        if self.status not in get_args(CubeStatus):
-            raise InputError(f"unknown status '{self.status}'", where=self.cube_id, fix="use todo, done or unsure")
+        checked_status(self.status)
         ids = [instance.id for instance in self.instances]
         if len(set(ids)) != len(ids):
             raise InputError("two instances have the same id", where=self.cube_id)
@@ -183,6 +182,7 @@ def read_annotation_json(path: Path) -> dict[str, Any]:
         if not _PNG_NAME.fullmatch(value["mask"]):  # never follow a path out of the folder
             raise ValueError(f"mask '{value['mask']}' is not a file name like id-1a2b3c4d.png")
         value["instances"] = [Instance.from_json(one) for one in value["instances"]]
+        value["status"] = checked_status(value.get("status", "todo"))
     except InputError as error:
         raise InputError(error.what, where=path, fix=error.fix) from None
     except (ValueError, TypeError, KeyError) as error:
@@ -193,7 +193,7 @@ def read_annotation_json(path: Path) -> dict[str, Any]:
 def read_summary(path: Path) -> AnnotationSummary:
     """Read what a list needs to know of an annotation."""
     value = read_annotation_json(path)
-    return AnnotationSummary(value.get("status", "todo"), tuple(value["instances"]))
+    return AnnotationSummary(value["status"], tuple(value["instances"]))
 
 
 def read_annotation(path: Path) -> Annotation:
@@ -205,14 +205,13 @@ def read_annotation(path: Path) -> Annotation:
         If either is damaged, missing, or does not fit the other.
     """
     value = read_annotation_json(path)
-    png = path.parent / value["mask"]
+    mask = read_labels(path.parent / value["mask"])
     extra = {key: kept for key, kept in value.items() if key not in _OWN_KEYS}
+    cube_id = str(value.get("cube_id", path.name.split(".")[0]))
     try:
-        mask = read_labels(png)
-        cube_id = str(value.get("cube_id", path.name.split(".")[0]))
-        return Annotation(cube_id, mask, tuple(value["instances"]), value.get("status", "todo"), extra)
+        return Annotation(cube_id, mask, tuple(value["instances"]), value["status"], extra)
     except InputError as error:
-        raise InputError(error.what, where=png if error.where is None else error.where, fix=error.fix) from None
+        raise InputError(error.what, where=path, fix=error.fix) from None
 
 
 def read_labels(png: Path) -> NDArray[np.uint16]:

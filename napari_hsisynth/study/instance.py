@@ -14,6 +14,13 @@ InstanceStatus = Literal["draft", "accepted", "unsure"]
 CubeStatus = Literal["todo", "done", "unsure"]
 
 
+def checked_status(status: Any) -> CubeStatus:
+    """Return `status` if a cube can have it, else raise InputError."""
+    if status not in get_args(CubeStatus):
+        raise InputError(f"unknown status '{status}'", fix="use todo, done or unsure")
+    return status
+
+
 @dataclass(frozen=True)
 class Instance:
     """One lesion.

@@ -391,7 +391,7 @@ class Study:
     def _annotation_path(self, cube_id: str, annotator: str | None) -> Path:
         self.entry(cube_id)
         if annotator is not None:
-            checked_id(annotator, what="annotator's name")
+            checked_id(annotator, what="name of an annotator")
         return annotation_path(self.masks_dir, cube_id, annotator)
 
     # --- splits
