@@ -182,7 +182,8 @@ def _along(direction: NDArray[np.complex64], axis: np.complex64) -> NDArray[np.f
 
 def _stream(*key: object) -> np.random.Generator:
     """Random numbers that depend on `key` alone, of any integers and words."""
-    return np.random.default_rng(list("/".join(map(str, key)).encode()))
+    # SFC64 because noise is half of a phantom's time, and it draws twice as fast as the default generator
+    return np.random.Generator(np.random.SFC64(list("/".join(map(str, key)).encode())))
 
 
 def _checked(kind: str, shape: tuple[int, int], seed: int, sensor: str) -> tuple[str, tuple[int, int], int, str]:

@@ -120,7 +120,7 @@ def slab(mua_per_cm: ArrayLike, musp_per_cm: ArrayLike, thickness_cm: ArrayLike)
     decay = np.sqrt(np.maximum(absorption * (absorption + 2 * scattering), 1e-20))  # 1/cm; not 0, see above
     lost = -np.expm1(-2 * decay * thickness)
     denominator = (absorption + scattering) * lost + decay * (2 - lost)
-    return scattering * lost / denominator, 2 * decay * np.sqrt(1 - lost) / denominator
+    return scattering * lost / denominator, 2 * decay * np.exp(-decay * thickness) / denominator
 
 
 def skin_reflectance(

@@ -67,11 +67,12 @@ def record(reflectance: NDArray[np.float32], sensor: str, rng: np.random.Generat
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     lamp = 1 + tilt_y * y + tilt_x * x - np.float32(_VIGNETTING / 2) * (y * y + x * x)
+    padded = np.pad(reflectance, ((0, 0), (1, 1), (1, 1)), mode="edge")
     recorded = np.empty_like(reflectance)
     noise = np.empty((height, width), np.float32)
     for band in range(bands):
         row, column = divmod(band, _MOSAIC)
-        signal = _seen_from(reflectance[band], *((place + 0.5) / _MOSAIC - 0.5 for place in (row, column)))
+        signal = _seen_from(padded[band], (row + 0.5) / _MOSAIC - 0.5, (column + 0.5) / _MOSAIC - 0.5)
         signal *= lamp * gain[band]
         rng.standard_normal(out=noise, dtype=np.float32)
         noise *= np.sqrt(np.float32(_SHOT_VARIANCE) * signal + np.float32(_READ_NOISE**2))
@@ -80,14 +81,12 @@ def record(reflectance: NDArray[np.float32], sensor: str, rng: np.random.Generat
     return recorded
 
 
-def _seen_from(image: NDArray[np.float32], shift_y: float, shift_x: float) -> NDArray[np.float32]:
-    """Blur and shift `image` by less than half a pixel, along y and then x; edges are repeated."""
-    padded = np.pad(image, ((1, 1), (0, 0)), mode="edge")
+def _seen_from(padded: NDArray[np.float32], shift_y: float, shift_x: float) -> NDArray[np.float32]:
+    """Blur and shift an image with one more pixel on each side by up to half a pixel, along y and then x."""
     before, here, after = _taps(shift_y)
     rows = before * padded[:-2] + here * padded[1:-1] + after * padded[2:]
-    padded = np.pad(rows, ((0, 0), (1, 1)), mode="edge")
     before, here, after = _taps(shift_x)
-    return before * padded[:, :-2] + here * padded[:, 1:-1] + after * padded[:, 2:]
+    return before * rows[:, :-2] + here * rows[:, 1:-1] + after * rows[:, 2:]
 
 
 def _taps(shift: float) -> tuple[np.float32, np.float32, np.float32]:

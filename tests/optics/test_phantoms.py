@@ -260,12 +260,11 @@ def test_noise_grows_with_the_signal():
 
 @pytest.mark.parametrize("shift", [(-0.375, 0.125), (0.375, -0.375)])
 def test_a_band_is_shifted_by_its_place_in_the_mosaic(shift):
-    y, x = np.mgrid[:21, :23].astype(np.float32)
-    inner = (slice(1, -1), slice(1, -1))
-    seen = _seen_from(2 * y - 3 * x, *shift)
-    np.testing.assert_allclose(seen[inner], (2 * (y + shift[0]) - 3 * (x + shift[1]))[inner], atol=1e-4)
-    spot = np.zeros((9, 9), np.float32)
-    spot[4, 4] = 1
+    y, x = np.mgrid[-1:22, -1:24].astype(np.float32)
+    expected = 2 * (y + shift[0]) - 3 * (x + shift[1])
+    np.testing.assert_allclose(_seen_from(2 * y - 3 * x, *shift), expected[1:-1, 1:-1], atol=1e-4)
+    spot = np.zeros((11, 11), np.float32)
+    spot[5, 5] = 1
     spread = _seen_from(spot, *shift)
     assert spread.sum() == pytest.approx(1)
     assert spread.min() >= 0
