@@ -73,7 +73,7 @@ def random_outline(
     """
     order = np.arange(HARMONICS + 1)
     coefficients = np.zeros(HARMONICS + 1, np.complex128)
-    weights = np.where(order >= 3, 1.0 / np.maximum(order, 1), 0.0)  # lower lobes are larger
+    weights = np.where(order >= 3, np.maximum(order, 1.0) ** -1.5, 0.0)  # lower lobes are larger
     weights *= rng.rayleigh(size=HARMONICS + 1)
     coefficients += weights * np.exp(1j * rng.uniform(0, 2 * np.pi, HARMONICS + 1))
     coefficients *= irregularity * np.sqrt(2) / np.linalg.norm(weights)
