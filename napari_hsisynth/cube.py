@@ -85,6 +85,21 @@ class Cube:
         object.__setattr__(self, "notes", notes)
         object.__setattr__(self, "wavelengths_known", known)
 
+    @classmethod
+    def with_assumed_wavelengths(cls, data: ArrayLike, wavelengths_nm: ArrayLike, **fields: Any) -> Cube:
+        """Make a cube whose wavelengths are a guess or mere numbers: `wavelengths_known` is false.
+
+        Parameters
+        ----------
+        data, **fields
+            As for `Cube`; say in `notes` what was assumed.
+        wavelengths_nm : array_like, shape (bands,)
+            0, 1, 2, ... where nothing is known, not even the order of the bands in the spectrum.
+        """
+        cube = cls(data, wavelengths_nm, **fields)  # type: ignore[arg-type]
+        object.__setattr__(cube, "wavelengths_known", False)
+        return cube
+
     @property
     def bands(self) -> int:
         """Number of bands."""
@@ -102,7 +117,7 @@ class Cube:
 
     def valid(self) -> NDArray[np.bool_]:
         """Pixels that are finite in every band, shape (y, x)."""
-        return np.isfinite(self.data).all(axis=0)
+        return np.asarray(np.isfinite(self.data).all(axis=0))
 
     def replace(self, **changes: Any) -> Cube:
         """Return a copy with some parameters changed; wavelengths stay as they were, known or not."""
@@ -129,8 +144,11 @@ class Cube:
 
 
 def _checked_wavelengths(wavelengths_nm: ArrayLike, bands: int, name: str) -> NDArray[np.float64]:
-    wavelengths = np.array(wavelengths_nm, dtype=np.float64).reshape(-1)
     where = name or None
+    try:
+        wavelengths = np.array(wavelengths_nm, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        raise InputError("wavelengths must be numbers, in nm", where=where) from None
     if len(wavelengths) != bands:
         raise InputError(f"{len(wavelengths)} wavelengths for {bands} bands", where=where)
     if not np.isfinite(wavelengths).all() or (wavelengths < 0).any():
