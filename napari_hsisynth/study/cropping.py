@@ -13,6 +13,7 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.study.annotation import Annotation
 from napari_hsisynth.study.boxes import bounding_box, check_margin, crop_box
 from napari_hsisynth.study.crops import Crop, CropRecord, write_crop, write_crops_index
+from napari_hsisynth.study.cube_files import not_finite
 from napari_hsisynth.study.manifest import Entry
 from napari_hsisynth.study.storage import Cancelled, Progress, replaced_folder, sha256_of
 from napari_hsisynth.study.study import Study
@@ -110,11 +111,11 @@ def _crop_cube(study: Study, entry: Entry, folder: Path, report: CropReport, *, 
     annotation: Annotation = study.annotation(entry.id)
     study.check_fit(annotation)
     sha256 = sha256_of(study.cube_path(entry.id))
-    report.notes.extend(f"{entry.id}: {note}" for note in cube.notes)
+    invalid = int((~cube.valid()).sum())
+    if invalid:
+        report.notes.append(f"{entry.id}: {not_finite(invalid, cube)}")
     if entry.sha256 and sha256 != entry.sha256:
-        report.notes.append(
-            f"{entry.id}: the cube's file has changed since it was added; look whether its mask still fits"
-        )
+        report.notes.append(f"{entry.id}: the file has changed since it was added; look whether its mask still fits")
     for instance in annotation.instances:
         if instance.status != "accepted":
             continue

@@ -65,8 +65,14 @@ def fitting(cube: Cube, wavelengths_nm: NDArray[np.float64], *, name: str, where
             notes.append(f"the file gives wavelengths up to {off_nm:.1f} nm from the study's; the study's are used")
     invalid = int((~cube.valid()).sum())
     if invalid and not any("finite" in note for note in notes):
-        notes.append(f"{invalid:,} of {cube.valid().size:,} pixels are not finite (NaN or infinity)")
+        notes.append(not_finite(invalid, cube))
     return Cube(cube.data, wavelengths_nm, name=name, provenance=cube.provenance, notes=tuple(notes))
+
+
+def not_finite(invalid: int, cube: Cube) -> str:
+    """Say how many pixels of a cube are not finite in every band."""
+    pixels = cube.shape_yx[0] * cube.shape_yx[1]
+    return f"{invalid:,} of {pixels:,} pixels are not finite (NaN or infinity)"
 
 
 def stored_path(root: Path, path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,7 @@ def import_hsidermoscopy(
     given = None if wavelengths_nm is None else checked_wavelengths(wavelengths_nm, where="wavelengths")
     known, source = _known_wavelengths(src, target, given)
     checked: list[_Checked] = []
+    of_cubes: dict[str, list[str]] = defaultdict(list)
     for done, found in enumerate(layout.cubes):
         if cancelled is not None and cancelled():
             raise Cancelled
@@ -115,7 +117,8 @@ def import_hsidermoscopy(
             if known is None:
                 known, source = _wavelengths_of(cube)
             cube = fitting(cube, known, name=found.cube_id, where=found.path)
-            layout.notes.extend(f"{found.cube_id}: {note}" for note in cube.notes)
+            for note in cube.notes:
+                of_cubes[note].append(found.cube_id)
             checked.append(_Checked(found, sha256, _annotation(found, cube.shape_yx, layout.notes)))
         except InputError as error:
             layout.problems.append(str(error))
@@ -124,7 +127,7 @@ def import_hsidermoscopy(
     if progress is not None:
         progress(len(layout.cubes), len(layout.cubes))
     study = _write(target, root, src, known, source, checked, copy=copy)
-    notes = [source, *layout.notes]
+    notes = [source, *(f"{_named(ids)}: {note}" for note, ids in of_cubes.items()), *layout.notes]
     unmarked = sum(one.annotation is None for one in checked)
     if unmarked:
         notes.append(f"{unmarked} of {len(checked)} cubes have no mask yet")
@@ -168,6 +171,11 @@ def _wavelengths_of(cube: Cube) -> tuple[NDArray[np.float64], str]:
         )
     even = even_wavelengths_nm(cube.bands, *HSIDERMOSCOPY_RANGE_NM)
     return even, f"wavelengths: none given, so an even grid is assumed, {_span(even)}"
+
+
+def _named(ids: list[str]) -> str:
+    """Name some cubes in few words: what holds for all need not be said three hundred times."""
+    return ", ".join(ids) if len(ids) <= 3 else f"{ids[0]}, {ids[1]} and {len(ids) - 2} more"
 
 
 def _span(wavelengths_nm: NDArray[np.float64]) -> str:

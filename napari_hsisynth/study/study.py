@@ -37,8 +37,7 @@ from napari_hsisynth.study.storage import recover_folder, sha256_of, study_lock,
 class Study:
     """A study folder: open it with `Study.open`, make one with `Study.create`.
 
-    The object holds the manifest as it was read; every change reads the file again first, under a lock, so that two
-    programs may work on one study. Masks and cubes are read when asked for.
+    It holds the manifest as it was read; every change first reads it again, under a lock, so two programs may work on it.
 
     Parameters
     ----------
