@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
@@ -61,11 +61,13 @@ def test_strong_melanin_hides_the_dips():
 # --- half-space
 
 
+@settings(deadline=None)
 @given(positive)
 def test_half_space_without_absorption_returns_everything(musp):
     assert half_space_reflectance(0.0, musp) == 1
 
 
+@settings(deadline=None)
 @given(positive, positive, st.floats(1.01, 100))
 def test_half_space_depends_on_the_ratio_alone_and_falls_with_absorption(mua, musp, factor):
     here = half_space_reflectance(mua, musp)
@@ -84,6 +86,7 @@ def test_half_space_under_weak_absorption_follows_the_square_root_law():
 # --- slab
 
 
+@settings(deadline=None)
 @given(positive, lengths)
 def test_clear_slab_has_the_closed_form(musp, thickness):
     path = 0.75 * musp * thickness if 0.75 * musp > 0.1 else 0.1 * thickness
@@ -92,6 +95,7 @@ def test_clear_slab_has_the_closed_form(musp, thickness):
     assert transmittance == pytest.approx(1 / (1 + path), abs=1e-8)
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 60), st.floats(30, 300))
 def test_endless_slab_has_the_closed_form(mua, musp):
     ratio = 2 * mua / (0.75 * musp - 0.25 * mua)
@@ -100,6 +104,7 @@ def test_endless_slab_has_the_closed_form(mua, musp):
     assert transmittance == 0
 
 
+@settings(deadline=None)
 @given(positive, positive)
 def test_slab_of_no_thickness_is_not_there(mua, musp):
     reflectance, transmittance = slab(mua, musp, 0.0)
@@ -112,6 +117,7 @@ def test_slab_that_hardly_scatters_follows_beer_and_lambert_for_diffuse_light():
     assert reflectance < 1e-3
 
 
+@settings(deadline=None)
 @given(positive, positive, lengths, lengths)
 def test_two_slabs_on_each_other_are_one(mua, musp, upper, lower):
     r1, t1 = slab(mua, musp, upper)
@@ -121,6 +127,7 @@ def test_two_slabs_on_each_other_are_one(mua, musp, upper, lower):
     assert both_t == pytest.approx(t1 * t2 / (1 - r1 * r2), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(positive, positive, lengths)
 def test_slab_makes_no_light(mua, musp, thickness):
     reflectance, transmittance = slab(mua, musp, thickness)
