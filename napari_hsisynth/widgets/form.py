@@ -8,9 +8,10 @@ from typing import Any, Generic, TypeVar
 from napari.settings import get_settings
 from napari.utils.theme import get_theme
 from pydantic import BaseModel, ValidationError
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFormLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_hsisynth.widgets.fold import Fold
 from napari_hsisynth.widgets.form_fields import FieldEditor, in_words, plain
 
 M = TypeVar("M", bound=BaseModel)
@@ -48,15 +49,7 @@ class ConfigForm(QWidget, Generic[M]):
         self.editors = {
             name: FieldEditor(name, info) for name, info in model.model_fields.items() if name not in self._fixed
         }
-        self.advanced = QToolButton(self)
-        self.advanced.setText("advanced")
-        self.advanced.setToolTip("Show or hide the fields that rarely need a change")
-        self.advanced.setCheckable(True)
-        self.advanced.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self._advanced_page = QWidget(self)
         self._lay_out()
-        self.advanced.toggled.connect(self._unfold)
-        self._unfold(False)
         for editor in self.editors.values():
             editor.widget.changed.connect(self._check)
         get_settings().appearance.events.theme.connect(self._restyle)
@@ -144,20 +137,20 @@ class ConfigForm(QWidget, Generic[M]):
                 self._problems.setdefault(name, in_words(found, self.model.model_fields.get(name)))
         for name, editor in self.editors.items():
             editor.mark(self._problems.get(name, ""))
-        if not self.advanced.isChecked() and any(name in self._problems for name in self._advanced_names):
-            self.advanced.setChecked(True)  # a marked field must be seen
+        if any(self.editors[name].advanced for name in self._problems if name in self.editors):
+            self.advanced.set_open(True)  # a marked field must be seen
         self.changed.emit()
 
     def _lay_out(self) -> None:
-        basic = [name for name, editor in self.editors.items() if not editor.advanced]
-        self._advanced_names = [name for name, editor in self.editors.items() if editor.advanced]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(self._rows(basic))
+        layout.addLayout(self._rows(name for name, editor in self.editors.items() if not editor.advanced))
+        page = QWidget(self)
+        page.setLayout(self._rows(name for name, editor in self.editors.items() if editor.advanced))
+        self.advanced = Fold("advanced", page, parent=self)
+        self.advanced.button.setToolTip("Show or hide the fields that rarely need a change")
+        self.advanced.setVisible(any(editor.advanced for editor in self.editors.values()))
         layout.addWidget(self.advanced)
-        self._advanced_page.setLayout(self._rows(self._advanced_names))
-        layout.addWidget(self._advanced_page)
-        self.advanced.setVisible(bool(self._advanced_names))
 
     def _rows(self, names: Iterable[str]) -> QFormLayout:
         rows = QFormLayout()
@@ -173,10 +166,6 @@ class ConfigForm(QWidget, Generic[M]):
             label.setBuddy(native)
             rows.addRow(label, native)
         return rows
-
-    def _unfold(self, shown: bool) -> None:
-        self.advanced.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
-        self._advanced_page.setVisible(shown)
 
     def _restyle(self, _event: Any = None) -> None:
         """Mark with the theme's own colour of errors; a border alone is too thin to be seen in the dark theme."""

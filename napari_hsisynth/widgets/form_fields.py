@@ -22,7 +22,7 @@ from qtpy.QtWidgets import QWidget
 #: Full names of fields whose names are abbreviations.
 LABELS = {
     "lr": "learning rate",
-    "max_images": "images to show",
+    "max_images": "training length",
     "latent_dim": "latent size",
     "beta": "beta (KL weight)",
 }

@@ -1,0 +1,248 @@
+"""`JobDock`: what the docks that start a long job have in common: study, command, start, stop and progress."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_hsisynth.errors import InputError, MissingExtraError
+from napari_hsisynth.jobs import RunFolder, RunState, launch, new_run
+from napari_hsisynth.study import Study
+from napari_hsisynth.widgets.command_line import CommandLine
+from napari_hsisynth.widgets.job_row import JobRow, state_text
+from napari_hsisynth.widgets.session import session_for
+
+
+def missing_training() -> str:
+    """Say which command installs what training needs; empty if it is there. Imports nothing."""
+    if all(importlib.util.find_spec(name) for name in ("torch", "lightning")):
+        return ""
+    return str(MissingExtraError("training", "train"))
+
+
+def choice(parent: QWidget, tip: str) -> QComboBox:
+    """Make a list of choices that may be narrower than its longest text."""
+    box = QComboBox(parent)
+    box.setToolTip(tip)
+    box.setMinimumWidth(1)
+    box.setMinimumContentsLength(6)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    return box
+
+
+def refill(box: QComboBox, items: list[tuple[str, Any]], default: Any = None) -> None:
+    """Replace the (text, data) choices; what was chosen (at first the default) stays so if it is still there."""
+    before = box.currentData() if box.count() else default
+    box.blockSignals(True)
+    box.clear()
+    for text, data in items:
+        box.addItem(text, data)
+    box.setCurrentIndex(max(0, box.findData(before)))
+    box.blockSignals(False)
+    if box.currentData() != before or before is default:
+        box.currentIndexChanged.emit(box.currentIndex())
+
+
+def wrapped(text: str, parent: QWidget) -> QLabel:
+    """Make a label that wraps instead of making the dock wide."""
+    label = QLabel(text, parent)
+    label.setWordWrap(True)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    return label
+
+
+class JobDock(QWidget):
+    """A scrolling column with a start button, a stop button, the command and a job row.
+
+    A subclass adds its widgets to `column` and says what is started (`words`) and what stands against it (`obstacle`).
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+    verb : str
+        The command's verb, and with a capital the start button's text.
+
+    Attributes
+    ----------
+    summary_changed : Signal
+        `summary` has another text.
+    """
+
+    summary_changed = Signal()
+
+    def __init__(self, napari_viewer: Any, verb: str) -> None:
+        super().__init__()
+        self.viewer, self.verb = napari_viewer, verb
+        self.session = session_for(napari_viewer)
+        area = QScrollArea(self)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        page = QWidget()
+        outer = QVBoxLayout(page)
+        area.setWidget(page)
+        self.content = QWidget(page)
+        self.column = QVBoxLayout(self.content)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(area)
+
+        self.empty = wrapped("", page)
+        self.empty_button = QPushButton(page)
+        self.empty_button.clicked.connect(self._next_step)
+        for widget, stretch in ((self.empty, 0), (self.empty_button, 0), (self.content, 1)):
+            outer.addWidget(widget, stretch)
+        outer.addStretch()
+        self.row = JobRow(self.content)
+        self.command = CommandLine(self.content)
+        self.start_button = QPushButton(verb.capitalize(), self.content)
+        self.start_button.clicked.connect(self.start)
+        self.stop_button = self.row.stop_button
+        self.reason = wrapped("", self.content)
+        self.row.state_changed.connect(self._job_changed)
+        self.row.finished.connect(self._job_finished)
+        self._listen(self.session.study_changed, self._study_changed)
+        self._listen(self.session.crops_changed, self.refresh)
+        self._listen(self.session.runs_changed, self._runs_changed)
+
+    @property
+    def study(self) -> Study | None:
+        """The session's study."""
+        return self.session.study
+
+    # -- what a subclass says ------------------------------------------------------------------------------------
+
+    def words(self) -> list[str]:
+        """Return the command's words behind ``napari-hsisynth``, for what is chosen now."""
+        raise NotImplementedError
+
+    def run_name(self) -> str:
+        """Return the part of the run id that says what the run is."""
+        raise NotImplementedError
+
+    def obstacle(self) -> str:
+        """Why the job cannot be started now, with what to do; empty if it can."""
+        raise NotImplementedError
+
+    def refresh(self) -> None:
+        """Show the study as it is now."""
+        raise NotImplementedError
+
+    # -- the parts ------------------------------------------------------------------------------------------------
+
+    def show_empty(self, text: str, button: str, *, alone: bool = True) -> None:
+        """Say what is missing and offer the next step; an empty text ends that. `alone` hides everything else."""
+        self.empty.setText(text)
+        self.empty_button.setText(button)
+        for widget in (self.empty, self.empty_button):
+            widget.setVisible(bool(text))
+        self.content.setVisible(not (text and alone))
+
+    def add_controls(self, *more: QWidget) -> None:
+        """Add start, stop and more buttons, the reason, the command and the job's row."""
+        buttons = QHBoxLayout()
+        for widget in (self.start_button, self.stop_button, *more):
+            buttons.addWidget(widget)
+        self.column.addLayout(buttons)
+        self.column.addWidget(self.reason)
+        self.column.addWidget(self.command)
+        self.column.addWidget(self.row)
+
+    def add_choices(self, rows: list[tuple[str, QWidget]]) -> QFormLayout:
+        """Add labelled choices, one under the other."""
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for text, widget in rows:
+            label = QLabel(text)
+            label.setBuddy(widget)
+            label.setToolTip(widget.toolTip())
+            widget.setAccessibleName(text)
+            form.addRow(label, widget)
+        self.column.addLayout(form)
+        return form
+
+    def summary(self) -> str:
+        """Return the dock's state in one line."""
+        if self.row.run is None:
+            return ""
+        name = self.row.run.id.split("-", 2)[-1].rsplit("-", 1)[0]
+        return f"{name} {state_text(self.row.state, counts=False)}"
+
+    # -- the job --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the job as a child process and follow it."""
+        if self.study is not None and not self.obstacle():
+            try:
+                self.launch(self.words(), new_run(self.study.root, self.run_name()))
+            except InputError as error:
+                show_warning(str(error))
+
+    def launch(self, words: list[str], run: RunFolder) -> None:
+        """Start a command in a run folder (raises InputError if that fails) and show its progress."""
+        job = launch(words, run)
+        self.attach(run, job)
+        self.session.runs_changed.emit(run.id)
+
+    def attach(self, run: RunFolder, job: Any = None) -> None:
+        """Show a run, wherever it was started."""
+        self.row.attach(run, job)
+
+    def update_controls(self) -> None:
+        """Enable what can be done now, say why not, and show the command."""
+        obstacle = self.obstacle()
+        self.start_button.setEnabled(not obstacle)
+        self.start_button.setToolTip(obstacle or f"{self.verb.capitalize()} as a process of its own")
+        self.reason.setText("" if self.row.active else obstacle)
+        self.reason.setVisible(bool(self.reason.text()))
+        has_study = self.study is not None
+        self.command.setVisible(has_study and not obstacle)
+        if has_study and not obstacle:
+            self.command.set_words(self.words())
+
+    def _job_changed(self, _state: RunState) -> None:
+        self.update_controls()
+        self.summary_changed.emit()
+
+    def _job_finished(self, _state: RunState) -> None:
+        if self.row.run is not None:
+            self.session.runs_changed.emit(self.row.run.id)
+
+    def _study_changed(self, _study: Study | None) -> None:
+        self.row.detach()
+        self.refresh()
+        self.summary_changed.emit()
+
+    def _runs_changed(self, _run_id: str) -> None:
+        self.refresh()
+
+    def _next_step(self) -> None:
+        """Open the dock of the step before this one."""
+        self.open_dock("Study")
+
+    def open_dock(self, name: str) -> None:
+        """Open another dock of this plugin, or bring it to the front."""
+        self.viewer.window.add_plugin_dock_widget("napari-hsisynth", name)
+
+    def _listen(self, signal: Any, slot: Callable[..., None]) -> None:
+        """Connect one of the session's signals for as long as this dock lives; the session lives longer."""
+        signal.connect(slot)
+        self.destroyed.connect(lambda *_: signal.disconnect(slot, missing_ok=True))

@@ -1,0 +1,258 @@
+"""`RunTable`: the runs of a study, newest first; read off the GUI thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from napari.qt.threading import create_worker
+from qtpy.QtCore import Qt, QUrl, Signal
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_hsisynth.errors import InputError
+from napari_hsisynth.jobs import RunFolder, RunState, list_runs
+from napari_hsisynth.widgets.run_plots import with_validation_loss
+
+_COLUMNS = ("run", "model", "status", "images", "loss", "started")
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What the table says about one run.
+
+    Parameters
+    ----------
+    run : RunFolder
+    verb : str
+        What made it: train, sample, evaluate; empty for a folder in which nothing has started.
+    model, diagnosis : str
+        Of a training run; empty diagnosis for all.
+    state : RunState
+    loss : float or None
+        The last validation loss, else the last loss.
+    config : dict
+        Of a training run.
+    """
+
+    run: RunFolder
+    verb: str
+    model: str
+    diagnosis: str
+    state: RunState
+    loss: float | None
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The run id without its date, which has a column of its own."""
+        return self.run.id.split("-", 2)[-1]
+
+    def alike(self, config: Mapping[str, Any]) -> bool:
+        """Whether a training with `config` should run about as fast as this one did."""
+        names = ("model", "image_size", "batch_size", "device", "precision")
+        return all(self.config.get(name) == config.get(name) for name in names)
+
+
+def summarise(run: RunFolder) -> RunSummary:
+    """Read a run folder; one without a readable configuration still has a state."""
+    try:
+        config = run.config
+    except InputError:
+        config = {}
+    events = run.events()
+    about = config.get("run")
+    argv = next((list(e.fields.get("argv") or []) for e in events if e.kind == "launched"), [])
+    verb = next((str(e.fields["verb"]) for e in reversed(events) if e.kind == "started" and e.fields.get("verb")), "")
+    diagnosis = about.get("diagnosis") if isinstance(about, dict) else None
+    if not config and "--diagnosis" in argv[:-1]:  # launched, but the child has not written its configuration yet
+        diagnosis = argv[argv.index("--diagnosis") + 1]
+    scalars: dict[str, float | None] = {}
+    for event in events:
+        if event.kind == "scalars":
+            scalars |= with_validation_loss(event.fields.get("values") or {})
+    loss = scalars.get("val_loss", scalars.get("loss"))
+    return RunSummary(
+        run,
+        verb or (argv[0] if argv else ""),
+        str(config.get("model", "")),
+        str(diagnosis or ""),
+        run.state(),
+        None if loss is None else float(loss),
+        config,
+    )
+
+
+def summarise_all(root: Path, verb: str) -> list[RunSummary]:
+    """Summaries of a study's runs of one verb, newest first."""
+    return [summary for summary in map(summarise, list_runs(root)) if summary.verb == verb]
+
+
+class RunTable(QWidget):
+    """The training runs of a study with buttons to show, resume and open one.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+
+    Attributes
+    ----------
+    show_asked, resume_asked : Signal
+        The user wants to see or to resume a run: RunFolder.
+    loaded : Signal
+        The table was read again: list of RunSummary.
+    """
+
+    show_asked = Signal(object)
+    resume_asked = Signal(object)
+    loaded = Signal(list)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.summaries: list[RunSummary] = []
+        self._root: Path | None = None
+        self._loading = self._again = False
+        self.tree = QTreeWidget(self)
+        self.tree.setRootIsDecorated(False)
+        self.tree.setAlternatingRowColors(True)
+        self.tree.setHeaderLabels(list(_COLUMNS))
+        self.tree.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.tree.setMinimumSize(1, 7 * self.fontMetrics().lineSpacing())
+        header = self.tree.header()
+        if header is not None:
+            header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+            header.setStretchLastSection(True)
+        self.empty = QLabel("No training run in this study yet.", self)
+        self.show_button = self._button(
+            "Show", "Show this run above: its state, losses, samples and spectra", self._show
+        )
+        self.resume_button = self._button("Resume", "Go on from this run's last checkpoint", self._resume)
+        self.folder_button = self._button("Open folder", "Open the run's folder in the file manager", self._open)
+        buttons = QHBoxLayout()
+        for button in (self.show_button, self.resume_button, self.folder_button):
+            buttons.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.tree)
+        layout.addWidget(self.empty)
+        layout.addLayout(buttons)
+        self.tree.itemSelectionChanged.connect(self._enable)
+        self.tree.itemActivated.connect(lambda *_: self._show())
+        self._fill()
+
+    def _button(self, text: str, tip: str, clicked: Callable[[], None]) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setToolTip(tip)
+        button.clicked.connect(clicked)
+        return button
+
+    @property
+    def selected(self) -> RunSummary | None:
+        """The run of the selected line."""
+        items = self.tree.selectedItems()
+        return items[0].data(0, Qt.ItemDataRole.UserRole) if items else None
+
+    def load(self, root: Path | None) -> None:
+        """Read the runs of the study at `root` again; None empties the table."""
+        self._root = root
+        if root is None:
+            self.summaries = []
+            self._fill()
+        elif self._loading:
+            self._again = True
+        else:
+            self._loading, self._again = True, False
+            worker = create_worker(_read, root, _start_thread=False)
+            worker.returned.connect(self._take)
+            worker.start()
+
+    def update_state(self, run: RunFolder, state: RunState) -> None:
+        """Show what is known of a followed run without reading it again."""
+        for number in range(self.tree.topLevelItemCount()):
+            item = self.tree.topLevelItem(number)
+            if item is not None and item.data(0, Qt.ItemDataRole.UserRole).run == run:
+                item.setText(2, state.status)
+                item.setText(3, f"{state.images:,}" if state.images else "")
+
+    def _take(self, answer: tuple[Path, list[RunSummary]]) -> None:
+        root, found = answer
+        self._loading = False
+        if root == self._root:
+            self.summaries = found
+            self._fill()
+            self.loaded.emit(found)
+        if self._again:
+            self.load(self._root)
+
+    def _fill(self) -> None:
+        selected = self.selected
+        self.tree.clear()
+        for summary in self.summaries:
+            state = summary.state
+            item = QTreeWidgetItem(
+                [
+                    summary.title,
+                    summary.model,
+                    state.status,
+                    f"{state.images:,}" if state.images else "",
+                    "" if summary.loss is None else f"{summary.loss:.4g}",
+                    time.strftime("%d %b %H:%M", time.localtime(state.started)) if state.started else "",
+                ]
+            )
+            item.setData(0, Qt.ItemDataRole.UserRole, summary)
+            item.setToolTip(0, str(summary.run.path))
+            item.setToolTip(2, state.reason or state.status)
+            if state.started:
+                item.setToolTip(5, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(state.started)))
+            for column in (3, 4):
+                item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            self.tree.addTopLevelItem(item)
+            if selected is not None and selected.run == summary.run:
+                item.setSelected(True)
+        self.tree.setVisible(bool(self.summaries))
+        self.empty.setVisible(not self.summaries)
+        self._enable()
+
+    def _enable(self) -> None:
+        selected = self.selected
+        for button in (self.show_button, self.folder_button):
+            button.setEnabled(selected is not None)
+            button.setVisible(bool(self.summaries))
+        self.resume_button.setVisible(bool(self.summaries))
+        resumable = selected is not None and selected.state.status in ("stopped", "failed")
+        self.resume_button.setEnabled(resumable)
+        if selected is not None and not resumable:
+            self.resume_button.setToolTip(
+                f"Only a stopped or failed run can be resumed; this one is {selected.state.status}"
+            )
+        else:
+            self.resume_button.setToolTip("Go on from this run's last checkpoint")
+
+    def _show(self) -> None:
+        if self.selected is not None:
+            self.show_asked.emit(self.selected.run)
+
+    def _resume(self) -> None:
+        if self.selected is not None:
+            self.resume_asked.emit(self.selected.run)
+
+    def _open(self) -> None:
+        if self.selected is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.selected.run.path)))
+
+
+def _read(root: Path) -> tuple[Path, list[RunSummary]]:
+    return root, summarise_all(root, "train")

@@ -1,0 +1,252 @@
+"""`SampleDock`: draw synthetic cubes from a trained run, and see them in the viewer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSpinBox, QTreeWidget, QTreeWidgetItem
+
+from napari_hsisynth.cube import Cube
+from napari_hsisynth.errors import InputError
+from napari_hsisynth.jobs import RunState
+from napari_hsisynth.study import Study, read_crop, read_crops_index
+from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill, wrapped
+from napari_hsisynth.widgets.layers import cube_layer_data
+from napari_hsisynth.widgets.run_table import RunSummary, summarise_all
+
+#: Most cubes that one click adds to the viewer, so that a set of hundreds does not fill the layer list.
+MOST_SHOWN = 16
+
+
+def read_cubes(folder: Path, count: int) -> list[Cube]:
+    """Read the first `count` cubes of a folder in crops form."""
+    return [read_crop(folder, record).cube for record in read_crops_index(folder)[:count]]
+
+
+class SampleDock(JobDock):
+    """Sets of synthetic cubes of a study: make one, see it, compare it.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer, "sample")
+        self.trained: list[RunSummary] = []
+        self._counts: dict[str, int] = {}
+        self._build()
+        self.refresh()
+
+    def _build(self) -> None:
+        self.source = choice(self.content, "The training run to draw from")
+        self.checkpoint = choice(self.content, "last: the end of training; best: the lowest validation loss")
+        for name in ("last", "best"):
+            self.checkpoint.addItem(name, name)
+        self.count = self._spin(16, 1, 100_000, "How many cubes to draw")
+        self.seed = self._spin(0, 0, 2**31 - 1, "The same seed gives the same cubes")
+        self.sets_title = QLabel("synthetic sets", self.content)
+        self.sets = QTreeWidget(self.content)
+        self.sets.setRootIsDecorated(False)
+        self.sets.setHeaderLabels(["run", "cubes"])
+        self.sets.setMinimumSize(1, 6 * self.fontMetrics().lineSpacing())
+        self.no_sets = wrapped("No synthetic cubes in this study yet.", self.content)
+        self.shown_count = self._spin(4, 1, MOST_SHOWN, "How many cubes to add to the viewer")
+        self.show_button = QPushButton("Show in viewer", self.content)
+        self.compare_button = QPushButton("Compare", self.content)
+        self.compare_button.setToolTip("Open the Compare dock: real and synthetic cubes side by side")
+        self.folder_button = QPushButton("Open folder", self.content)
+
+        self.add_choices(
+            [("run", self.source), ("checkpoint", self.checkpoint), ("cubes", self.count), ("seed", self.seed)]
+        )
+        self.add_controls()
+        self.column.addWidget(self.sets_title)
+        self.column.addWidget(self.sets)
+        self.column.addWidget(self.no_sets)
+        show = QHBoxLayout()
+        show.addWidget(self.show_button, 1)
+        show.addWidget(self.shown_count)
+        more = QHBoxLayout()
+        more.addWidget(self.compare_button)
+        more.addWidget(self.folder_button)
+        self.column.addLayout(show)
+        self.column.addLayout(more)
+        self.column.addStretch(1)
+
+        for changed in (self.source.currentIndexChanged, self.checkpoint.currentIndexChanged):
+            changed.connect(self._chosen)
+        for spin in (self.count, self.seed):
+            spin.valueChanged.connect(self._chosen)
+        self.sets.itemSelectionChanged.connect(self._enable_sets)
+        self.show_button.clicked.connect(self.show_selected)
+        self.compare_button.clicked.connect(lambda: self.open_dock("Compare"))
+        self.folder_button.clicked.connect(self._open_folder)
+
+    def _spin(self, value: int, least: int, most: int, tip: str) -> QSpinBox:
+        spin = QSpinBox(self.content)
+        spin.setRange(least, most)
+        spin.setValue(value)
+        spin.setGroupSeparatorShown(True)
+        spin.setToolTip(tip)
+        spin.setAccessibleName(tip)
+        return spin
+
+    # -- what is shown --------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """List the trained runs and the synthetic sets of the study."""
+        if self.study is None:
+            self._take((None, [], {}))
+        else:
+            worker = create_worker(_read_runs, self.study, _start_thread=False)
+            worker.returned.connect(self._take)
+            worker.start()
+
+    def _take(self, found: tuple[Study | None, list[RunSummary], dict[str, int]]) -> None:
+        study, self.trained, self._counts = found
+        if study is not self.study:
+            return  # another study has been opened meanwhile; its own list is on the way
+        refill(self.source, [(_title(summary), summary.run.path) for summary in self.trained])
+        selected = self.selected_set
+        self.sets.clear()
+        for run_id, count in self._counts.items():
+            item = QTreeWidgetItem([run_id, f"{count:,}"])
+            item.setToolTip(0, run_id)
+            self.sets.addTopLevelItem(item)
+            item.setSelected(run_id == selected)
+        self.sets.resizeColumnToContents(1)
+        if self.selected_set is None and self.sets.topLevelItemCount():
+            self.sets.topLevelItem(0).setSelected(True)
+        if study is None:
+            self.show_empty("No study open. Samples are drawn from a study's training runs.", "Open or make a study")
+        elif not self.trained:
+            has_sets = bool(self._counts)
+            self.show_empty("No trained run in this study yet.", "Train a generator", alone=not has_sets)
+        else:
+            self.show_empty("", "")
+        for widget in (self.sets_title, self.sets):
+            widget.setVisible(bool(self._counts))
+        self.no_sets.setVisible(study is not None and not self._counts)
+        self._enable_sets()
+        self.update_controls()
+        self.summary_changed.emit()
+
+    def _next_step(self) -> None:
+        self.open_dock("Study" if self.study is None else "Train")
+
+    def _chosen(self, _: int = 0) -> None:
+        self.update_controls()
+
+    def _enable_sets(self) -> None:
+        for button in (self.show_button, self.folder_button):
+            button.setEnabled(self.selected_set is not None)
+        has_sets = bool(self._counts)
+        for widget in (self.show_button, self.shown_count, self.compare_button, self.folder_button):
+            widget.setVisible(has_sets)
+
+    @property
+    def selected_set(self) -> str | None:
+        """Run id of the selected synthetic set."""
+        items = self.sets.selectedItems()
+        return items[0].text(0) if items else None
+
+    def obstacle(self) -> str:
+        """Why nothing can be drawn now."""
+        if self.study is None:
+            return "Open a study first."
+        if missing := missing_training():
+            return missing
+        if not self.trained:
+            return "This study has no trained run yet: train a generator first."
+        chosen = self._chosen_run
+        if chosen is not None and not any(chosen.run.checkpoints_dir.glob(f"{self.checkpoint.currentData()}.*")):
+            return f"This run has no “{self.checkpoint.currentData()}” checkpoint yet."
+        return "Sampling is under way." if self.row.active else ""
+
+    @property
+    def _chosen_run(self) -> RunSummary | None:
+        path = self.source.currentData()
+        return next((summary for summary in self.trained if summary.run.path == path), None)
+
+    # -- the job --------------------------------------------------------------------------------------------------
+
+    def words(self) -> list[str]:
+        """``sample RUN --n N --seed S``."""
+        words = ["sample", str(self.source.currentData()), "--n", str(self.count.value())]
+        words += ["--seed", str(self.seed.value())]
+        if self.checkpoint.currentData() != "last":
+            words += ["--checkpoint", self.checkpoint.currentData()]
+        return words
+
+    def run_name(self) -> str:
+        """``sample-vae-melanoma``."""
+        chosen = self._chosen_run
+        return f"sample-{chosen.model}-{chosen.diagnosis or 'all'}" if chosen is not None else "sample"
+
+    def _job_finished(self, state: RunState) -> None:
+        super()._job_finished(state)
+        if state.status == "done":
+            self.session.crops_changed.emit()
+
+    def summary(self) -> str:
+        """Return the running job, or ``200 samples from 2 runs``."""
+        if self.row.active:
+            return super().summary()
+        sets, cubes = len(self._counts), sum(self._counts.values())
+        return f"{cubes:,} samples from {sets} run{'s' * (sets != 1)}" if sets else "none yet"
+
+    # -- seeing ---------------------------------------------------------------------------------------------------
+
+    def show_selected(self) -> None:
+        """Add the first cubes of the selected set to the viewer, read off the GUI thread."""
+        if self.study is None or self.selected_set is None:
+            return
+        folder = self.study.synthetic_dir(self.selected_set)
+        worker = create_worker(_read_cubes, folder, self.shown_count.value(), _start_thread=False)
+        worker.returned.connect(self._add_layers)
+        self.show_button.setEnabled(False)
+        worker.start()
+
+    def _add_layers(self, found: list[Cube] | str) -> None:
+        self._enable_sets()
+        if isinstance(found, str):
+            show_warning(found)
+            return
+        for cube in found:
+            data, options, _ = cube_layer_data(cube)
+            name = f"{cube.name} · synthetic"
+            if name not in self.viewer.layers:
+                self.viewer.add_image(data, **{**options, "name": name})
+
+    def _open_folder(self) -> None:
+        if self.study is not None and self.selected_set is not None:
+            folder = self.study.synthetic_dir(self.selected_set)
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+
+def _title(summary: RunSummary) -> str:
+    return f"{summary.title} ({summary.state.images:,} images)"
+
+
+def _read_runs(study: Study) -> tuple[Study, list[RunSummary], dict[str, int]]:
+    trained = [s for s in summarise_all(study.root, "train") if any(s.run.checkpoints_dir.glob("last.*"))]
+    counts = {}
+    for run_id in study.synthetic_runs():
+        try:
+            counts[run_id] = len(read_crops_index(study.synthetic_dir(run_id)))
+        except InputError:  # a folder that is being written, or a broken one: it has no cubes to show
+            continue
+    return study, trained, counts
+
+
+def _read_cubes(folder: Path, count: int) -> list[Cube] | str:
+    try:
+        return read_cubes(folder, count)
+    except InputError as error:
+        return str(error)

@@ -1,0 +1,333 @@
+"""`TrainDock`: choose data, model and settings; train in a process of its own; watch losses, samples and spectra."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_info, show_warning
+from qtpy.QtWidgets import QPushButton, QTabWidget, QVBoxLayout, QWidget
+
+from napari_hsisynth.errors import InputError
+from napari_hsisynth.jobs import Event, RunFolder, RunState
+from napari_hsisynth.study import DIAGNOSIS_COLOURS, Diagnosis, Study
+from napari_hsisynth.training.config import MODELS, PRESETS, DataSummary, data_summary
+from napari_hsisynth.widgets import settings
+from napari_hsisynth.widgets.devices import Device, list_devices
+from napari_hsisynth.widgets.fold import Fold
+from napari_hsisynth.widgets.form import ConfigForm
+from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill, wrapped
+from napari_hsisynth.widgets.job_row import duration_text
+from napari_hsisynth.widgets.layers import cube_layer_data
+from napari_hsisynth.widgets.preview import Preview, Tile
+from napari_hsisynth.widgets.preview_grid import PreviewGrid
+from napari_hsisynth.widgets.run_plots import LossPlot, SpectraPlot
+from napari_hsisynth.widgets.run_table import RunSummary, RunTable, summarise
+
+#: Fields of the configuration that are not in the form: the dock chooses them with widgets of its own.
+_OUTSIDE = ("model", "device")
+
+
+def data_text(summary: DataSummary, by_patient: bool) -> str:
+    """Describe the data, ``287 crops (95 melanoma, 192 nevus) · train 200 / val 43 / test 44 by patient``."""
+    each = ", ".join(f"{count} {Diagnosis(name).label}" for name, count in summary.by_diagnosis.items())
+    split = f"train {summary.train} / val {summary.val} / test {summary.test} by {'patient' if by_patient else 'cube'}"
+    return f"{summary.crops} crops ({each}) · {split}"
+
+
+class TrainDock(JobDock):
+    """Training runs of a study: start, stop, resume, attach, watch.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer, "train")
+        self._summary: DataSummary | None = None
+        self._devices: list[Device] = [Device("auto", "auto"), Device("cpu", "cpu")]
+        self.forms: dict[str, ConfigForm] = {}
+        self._build()
+        self._choose_model()
+        self._restore()
+        self.refresh()
+        self._look_for_devices()
+
+    # -- what is shown --------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.data = wrapped("", self.content)
+        self.diagnosis = choice(self.content, "Train on the crops of this diagnosis")
+        self.model = choice(self.content, "Kind of generator")
+        for name, config in MODELS.items():
+            self.model.addItem(name, name)
+            self.model.setItemData(self.model.count() - 1, (config.__doc__ or "").strip().splitlines()[0], 3)
+        self.preset = choice(self.content, "A named starting point; choose it again to go back to it")
+        self.device = choice(self.content, "Where to train")
+        self.form_page = QWidget(self.content)
+        self.form_layout = QVBoxLayout(self.form_page)
+        self.form_layout.setContentsMargins(0, 0, 0, 0)
+        self.settings_fold = Fold("settings", self.form_page, is_open=True, parent=self.content)
+        self.resume_button = QPushButton("Resume", self.content)
+        self.resume_button.clicked.connect(lambda: self.row.run is not None and self.resume(self.row.run))
+        self.estimate = wrapped("", self.content)
+        self.losses, self.samples, self.spectra = LossPlot(), PreviewGrid(), SpectraPlot()
+        self.tabs = QTabWidget(self.content)
+        for name, page in (("losses", self.losses), ("samples", self.samples), ("spectra", self.spectra)):
+            self.tabs.addTab(page, name)
+        self.runs = RunTable(self.content)
+
+        self.column.addWidget(self.data)
+        self.add_choices(
+            [("diagnosis", self.diagnosis), ("model", self.model), ("device", self.device), ("preset", self.preset)]
+        )
+        self.column.addWidget(self.settings_fold)
+        self.column.addWidget(self.estimate)
+        self.add_controls(self.resume_button)
+        self.column.addWidget(self.tabs, 1)
+        self.column.addWidget(self.runs)
+
+        self.diagnosis.currentIndexChanged.connect(self._choose_diagnosis)
+        self.model.currentIndexChanged.connect(self._choose_model)
+        self.preset.activated.connect(self._choose_preset)
+        self.device.currentIndexChanged.connect(self._choose_device)
+        self.row.event_arrived.connect(self._take)
+        self.samples.chosen.connect(self._show_tile)
+        self.samples.shown.connect(self._show_preview)
+        self.runs.show_asked.connect(self.attach)
+        self.runs.resume_asked.connect(self.resume)
+        self.runs.loaded.connect(self._runs_loaded)
+
+    @property
+    def form(self) -> ConfigForm:
+        """The form of the chosen model."""
+        return self.forms[self.model.currentData()]
+
+    def refresh(self) -> None:
+        """Count the study's crops and list its runs."""
+        study = self.study
+        items: list[tuple[str, Any]] = []
+        self._summary = None
+        if study is not None:
+            try:
+                everything = data_summary(study)
+                for name, count in everything.by_diagnosis.items():
+                    items.append((f"{Diagnosis(name).label} ({count})", str(name)))
+                if len(items) != 1:
+                    items.append((f"all diagnoses ({everything.crops})", None))
+                refill(self.diagnosis, items, default=str(study.positive))
+                self._summary = data_summary(study, self.diagnosis.currentData())
+            except InputError as error:
+                show_warning(str(error))
+        self._show_data(study)
+        self.runs.load(study.root if study is not None else None)
+        self.update_controls()
+
+    def _show_data(self, study: Study | None) -> None:
+        summary = self._summary
+        ready = study is not None and summary is not None and summary.crops > 0
+        if study is None:
+            self.show_empty("No study open. Training learns from a study's lesion crops.", "Open or make a study")
+        elif not ready:
+            self.show_empty("This study has no crops yet. Cut them from its masked lesions first.", "Crop lesions")
+        else:
+            self.show_empty("", "")
+        if study is not None and summary is not None:
+            self.data.setText(data_text(summary, any(entry.patient for entry in study.entries)))
+
+    def _next_step(self) -> None:
+        self.open_dock("Study" if self.study is None else "Crop")
+
+    def obstacle(self) -> str:
+        """Why a training cannot start now."""
+        if self.study is None:
+            return "Open a study first."
+        if missing := missing_training():
+            return missing
+        if self._summary is None or not self._summary.crops:
+            return "This study has no crops yet: crop its lesions first."
+        if self._summary.train == 0:
+            return "No crop of this diagnosis is in the training split: choose another or add cubes."
+        if self.row.active:
+            return "A training is under way: wait for it or stop it first."
+        return "" if self.form.valid else f"Settings: {self.form.reason()}"
+
+    def update_controls(self) -> None:
+        """Enable what can be done now, and say why not."""
+        super().update_controls()
+        state = self.row.state
+        resumable = self.row.run is not None and state.status in ("stopped", "failed")
+        self.resume_button.setEnabled(resumable and not missing_training())
+        self.resume_button.setToolTip(
+            "Go on from the last checkpoint of the run shown below"
+            if resumable
+            else "Only a stopped or failed run can be resumed; choose one in the table"
+        )
+        self.tabs.setVisible(self.row.run is not None)
+        self.estimate.setText(self._estimate())
+        self.estimate.setVisible(bool(self.estimate.text()))
+
+    def _estimate(self) -> str:
+        """How long it should take, by the rate of the latest run of the same model and image size."""
+        if self.row.active or not self.form.valid:
+            return ""
+        config = self.form.config()
+        for summary in self.runs.summaries:
+            if summary.state.rate and summary.alike(config.model_dump()):
+                seconds = config.max_images / summary.state.rate
+                return f"about {duration_text(seconds)} at the {summary.state.rate:,.0f} images/s of an earlier run"
+        return ""
+
+    # -- choices --------------------------------------------------------------------------------------------------
+
+    def _choose_diagnosis(self, _index: int = 0) -> None:
+        if self.study is not None:
+            self._summary = data_summary(self.study, self.diagnosis.currentData())
+            self._show_data(self.study)
+        self.update_controls()
+
+    def _choose_model(self, _index: int = 0) -> None:
+        name = self.model.currentData()
+        for form in self.forms.values():
+            form.hide()
+        if name not in self.forms:
+            form = self.forms[name] = ConfigForm(MODELS[name], fixed={"model": name, "device": "auto"})
+            self.form_layout.addWidget(form)
+            form.changed.connect(self.update_controls)
+        self.form.show()
+        refill(self.preset, [("defaults", ""), *((preset, preset) for preset in PRESETS.get(name, {}))])
+        refill(self.device, [(device.label, device.name) for device in self._devices])
+        self._choose_device()
+
+    def _choose_preset(self, _index: int = 0) -> None:
+        model = self.model.currentData()
+        default = MODELS[model].model_construct().model_dump()
+        values = {**default, **PRESETS[model].get(self.preset.currentData(), {})}
+        self.form.set_values({name: value for name, value in values.items() if name not in _OUTSIDE})
+
+    def _choose_device(self, _index: int = 0) -> None:
+        self.form.fix("device", self.device.currentData() or "auto")
+
+    def _look_for_devices(self) -> None:
+        names = get_args(MODELS[self.model.currentData()].model_fields["device"].annotation)
+        worker = create_worker(list_devices, names, _start_thread=False)
+        worker.returned.connect(self._devices_found)
+        worker.start()
+
+    def _devices_found(self, devices: list[Device]) -> None:
+        self._devices = devices
+        refill(self.device, [(device.label, device.name) for device in devices])
+
+    # -- the command ----------------------------------------------------------------------------------------------
+
+    def words(self) -> list[str]:
+        """``train STUDY --model M --diagnosis D --preset P --set K=V ...`` with what differs from the preset."""
+        assert self.study is not None
+        words = ["train", str(self.study.root), "--model", self.model.currentData()]
+        if self.diagnosis.currentData():
+            words += ["--diagnosis", self.diagnosis.currentData()]
+        model, preset = self.model.currentData(), self.preset.currentData()
+        base = MODELS[model].model_construct().model_dump(mode="json")
+        if preset:
+            words += ["--preset", preset]
+            base |= PRESETS[model][preset]
+        for name, value in self.form.config().model_dump(mode="json").items():
+            if value != base.get(name):
+                words += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+        return words
+
+    def run_name(self) -> str:
+        """Return the model and the diagnosis, ``vae-melanoma``."""
+        return f"{self.model.currentData()}-{self.diagnosis.currentData() or 'all'}"
+
+    def start(self) -> None:
+        """Train; the settings fold away to make room for what happens."""
+        super().start()
+        if self.row.active:
+            self.settings_fold.set_open(False)
+            self._remember()
+
+    def resume(self, run: RunFolder) -> None:
+        """Go on with a stopped or failed run in its own folder."""
+        assert self.study is not None
+        try:
+            self.launch(["train", str(self.study.root), "--resume", str(run.path)], run)
+        except InputError as error:
+            show_warning(str(error))
+
+    # -- what a run tells -----------------------------------------------------------------------------------------
+
+    def attach(self, run: RunFolder, job: Any = None) -> None:
+        """Show a run from its beginning."""
+        about = summarise(run)
+        known = about.diagnosis in set(Diagnosis)
+        colour = DIAGNOSIS_COLOURS[Diagnosis(about.diagnosis)] if known else DIAGNOSIS_COLOURS[Diagnosis.OTHER]
+        self.losses.clear()
+        self.samples.clear(about.title, colour)
+        self.spectra.set_colour(colour)
+        self.spectra.show_spectra(None)
+        super().attach(run, job)
+
+    def _take(self, event: Event) -> None:
+        run = self.row.run
+        if run is None:
+            return
+        if event.kind == "scalars":
+            self.losses.add(event.images or 0, event.fields.get("values") or {})
+        elif event.kind == "preview" and event.fields.get("file"):
+            self.samples.add(event.images or 0, run.path / str(event.fields["file"]))
+        elif event.kind == "started" and event.fields.get("resumed_at") is not None:
+            self.losses.forget_after(int(event.fields["resumed_at"]))
+            self.samples.forget_after(int(event.fields["resumed_at"]))
+
+    def _job_changed(self, state: RunState) -> None:
+        super()._job_changed(state)
+        if self.row.run is not None:
+            self.runs.update_state(self.row.run, state)
+
+    def _runs_loaded(self, summaries: list[RunSummary]) -> None:
+        """Take hold of a run that is at work, for example after napari was closed in the middle."""
+        if self.row.run is None:
+            active = [summary.run for summary in summaries if summary.state.active]
+            if active:
+                self.attach(active[0])
+        self.update_controls()
+        self.summary_changed.emit()
+
+    def summary(self) -> str:
+        """Return the followed run, or how many there are."""
+        done = len(self.runs.summaries)
+        return super().summary() or (f"{done} run{'s' * (done != 1)}" if done else "not run")
+
+    def _show_preview(self, preview: Preview) -> None:
+        self.spectra.show_spectra(preview.spectra)
+
+    def _show_tile(self, tile: Tile) -> None:
+        """Add the cube behind a picture as a layer; a second click only selects it."""
+        name = f"{tile.cube.name} · preview"
+        if name not in self.viewer.layers:
+            data, options, _ = cube_layer_data(tile.cube)
+            self.viewer.add_image(data, **{**options, "name": name})
+            show_info(f"{name} added to the layers")
+        self.viewer.layers.selection.active = self.viewer.layers[name]
+
+    # -- settings that come back ----------------------------------------------------------------------------------
+
+    def _remember(self) -> None:
+        model = self.model.currentData()
+        chosen = {"preset": self.preset.currentData(), "values": self.form.changed_values()}
+        settings.set_value("train/model", model)
+        settings.set_value(f"train/{model}", json.dumps(chosen))
+
+    def _restore(self) -> None:
+        """Show what was trained last; settings that no longer fit the model are left out."""
+        self.model.setCurrentIndex(max(0, self.model.findData(settings.value("train/model", ""))))
+        try:
+            chosen = json.loads(settings.value(f"train/{self.model.currentData()}", "{}"))
+            self.preset.setCurrentIndex(max(0, self.preset.findData(chosen.get("preset", ""))))
+            values = chosen.get("values", {})
+            self.form.set_values({name: value for name, value in values.items() if name not in _OUTSIDE})
+        except (ValueError, KeyError, AttributeError):
+            self._choose_preset()
