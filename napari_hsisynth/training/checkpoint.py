@@ -1,0 +1,98 @@
+"""Checkpoints: everything needed to go on training, to sample, and to know where a model came from, in one file.
+
+A ``.pt`` file of plain tensors, numbers, strings, lists and dictionaries, so that it loads with ``weights_only=True``:
+opening a checkpoint that someone sent never runs their code.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napari_hsisynth.atomic import atomic_path
+from napari_hsisynth.errors import InputError
+
+FORMAT = 1
+
+
+@dataclass
+class Checkpoint:
+    """A training at one moment.
+
+    Parameters
+    ----------
+    images : int
+        Real images shown so far. With the seed in `config` this is also the state of every random generator, see
+        `seeds.derive`.
+    steps : int
+        Optimiser steps so far.
+    config : dict
+        The resolved configuration.
+    recipe : dict
+        The recipe's state: networks, averages, optimisers, fitted latents; tensors.
+    normalisation : dict
+        Offset and scale per band.
+    wavelengths_nm : list of float
+        Band centres.
+    diagnosis : str
+        What the crops show; empty if all diagnoses were used.
+    fingerprint : str
+        Of the training crops.
+    best : dict
+        ``images`` and ``value`` of the best validation so far; empty before the first.
+    version : str
+        Of this package.
+    """
+
+    images: int
+    steps: int
+    config: dict[str, Any]
+    recipe: dict[str, Any]
+    normalisation: dict[str, Any]
+    wavelengths_nm: list[float]
+    diagnosis: str
+    fingerprint: str
+    best: dict[str, Any]
+    version: str
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write `checkpoint`, replacing the one at `path` only once the new one is whole and on the disk.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or read-only; the old checkpoint is then still there.
+    """
+    # through memory: torch's own writer turns a full disk into an error without a reason
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **vars(checkpoint)}, buffer)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def load(path: Path, *, device: str | torch.device = "cpu") -> Checkpoint:
+    """Read a checkpoint; nothing in the file is executed.
+
+    Raises
+    ------
+    InputError
+        If it is missing, damaged, or of another format.
+    """
+    try:
+        stored = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise InputError("no such checkpoint", where=path, fix="train for longer first") from None
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError) as error:
+        raise InputError(f"cannot read the checkpoint: {str(error).splitlines()[0]}", where=path) from error
+    if not isinstance(stored, dict) or stored.get("format") != FORMAT:
+        raise InputError("not a checkpoint of this program", where=path)
+    missing = [field.name for field in fields(Checkpoint) if field.name not in stored]
+    if missing:
+        raise InputError(f"the checkpoint lacks: {', '.join(missing)}", where=path)
+    return Checkpoint(**{field.name: stored[field.name] for field in fields(Checkpoint)})

@@ -1,0 +1,134 @@
+"""The verb ``train``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+
+from napari_hsisynth.errors import InputError, MissingExtraError
+from napari_hsisynth.jobs import RunFolder, new_run
+from napari_hsisynth.study import Diagnosis, Study
+from napari_hsisynth.training.config import PRESETS, ModelConfig, parse
+
+
+class Output(Protocol):
+    """What the command line gives us to speak through."""
+
+    def progress(self, done: int, total: int | None, unit: str = ..., extra: str = ...) -> None: ...
+    def note(self, text: str) -> None: ...
+    def result(self, value: dict[str, Any], text: str) -> None: ...
+
+
+def train_command(args: argparse.Namespace, out: Output) -> int:
+    """Run ``train``: check everything that can be checked first, so that bad input leaves no run folder behind."""
+    if args.resume is not None:
+        run = _run_to_resume(args)
+        training = _training()
+        if args.run is None:
+            run.clear_stop()  # left by a process that was killed before it saw it
+        result = training.resume(run, screen=out)
+    else:
+        try:
+            config, study, diagnosis = _checked(args)
+            training = _training()
+        except InputError as error:
+            if args.run is not None:  # whoever made the folder watches it for a reason
+                RunFolder(args.run).append("failed", message=str(error))
+            raise
+        run = (
+            RunFolder(args.run)
+            if args.run is not None
+            else new_run(study.root, f"{_model(config)}-{diagnosis or 'all'}")
+        )
+        result = training.train(study.root, config, diagnosis=diagnosis, run=run, screen=out)
+    out.note(f"{result['status']} at {result['images']:,} images")
+    out.result(result, result["run"])
+    return 0
+
+
+def _training() -> Any:
+    try:
+        from napari_hsisynth.training import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("napari_hsisynth"):
+            raise
+        raise MissingExtraError("training", "train") from error
+    return run
+
+
+def _checked(args: argparse.Namespace) -> tuple[ModelConfig, Study, str | None]:
+    config = parse(settings(args.model, args.preset, args.config, args.set))
+    study = Study.open(args.study)
+    diagnosis = None if args.diagnosis is None else Diagnosis.parse(args.diagnosis, where="--diagnosis").value
+    records = study.crops()
+    if not records:
+        raise InputError("the study has no crops", where=study.root, fix=f"run: napari-hsisynth crop {args.study}")
+    there = {record.diagnosis.value for record in records}
+    if diagnosis is not None and diagnosis not in there:
+        raise InputError(f"no crops of {diagnosis}", where=study.root, fix=f"there are: {', '.join(sorted(there))}")
+    return config, study, diagnosis
+
+
+def settings(model: str | None, preset: str | None, file: Path | None, changes: list[str]) -> dict[str, Any]:
+    """Put a configuration together: the preset, over it the file, over it ``--model`` and each ``--set``.
+
+    Parameters
+    ----------
+    model : str, optional
+        Family; else the file's, else "vae".
+    preset : str, optional
+        One of the family's presets.
+    file : path, optional
+        YAML with field names and values; a run's ``config.yaml`` will do.
+    changes : list of str
+        ``K=V`` each.
+
+    Raises
+    ------
+    InputError
+        If the preset or the file cannot be used, or a change is not of this form.
+    """
+    from_file = {} if file is None else _read_yaml(file)
+    chosen = model or from_file.get("model", "vae")
+    presets = PRESETS.get(chosen, {})
+    if preset is not None and preset not in presets:
+        raise InputError(f"no preset {preset!r}", where="--preset", fix=f"{chosen} has: {', '.join(presets)}")
+    values: dict[str, Any] = {**presets.get(preset or "", {}), **from_file, "model": chosen}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals or not name.strip():
+            raise InputError(f"{change!r} is not of the form K=V", where="--set", fix="write for example --set lr=1e-4")
+        values[name.strip()] = value.strip()
+    return values
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise InputError("no such file", where=path) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"not a YAML file: {error}", where=path) from error
+    if not isinstance(values, dict):
+        raise InputError("not a mapping of settings", where=path, fix="write lines like: lr: 1.0e-4")
+    return values
+
+
+def _run_to_resume(args: argparse.Namespace) -> RunFolder:
+    given = {"--model": args.model, "--diagnosis": args.diagnosis, "--preset": args.preset, "--config": args.config}
+    for flag, value in {**given, "--set": args.set or None}.items():
+        if value is not None:
+            raise InputError("a resumed run keeps its settings", where=flag, fix="leave it out, or start a new run")
+    study = Study.open(args.study)
+    for candidate in (args.resume, study.runs_dir / args.resume):
+        run = RunFolder(candidate)
+        if run.exists():
+            return run
+    raise InputError("no such run", where=args.resume, fix=f"the runs of this study are in {study.runs_dir}")
+
+
+def _model(config: ModelConfig) -> str:
+    return str(config.model_dump()["model"])

@@ -1,0 +1,204 @@
+"""The training loop: flat, to be read in one go. It counts real images shown; what a step is, the recipe knows."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_hsisynth import __version__
+from napari_hsisynth.atomic import atomic_path
+from napari_hsisynth.jobs import RunFolder
+from napari_hsisynth.metrics.angles import spectral_angle
+from napari_hsisynth.training import checkpoint as checkpoints
+from napari_hsisynth.training.augment import Augmentation
+from napari_hsisynth.training.config import ModelConfig
+from napari_hsisynth.training.data import ImageSet, batch_order
+from napari_hsisynth.training.normalisation import Normalisation
+from napari_hsisynth.training.recipes import Recipe
+from napari_hsisynth.training.reporting import Report
+from napari_hsisynth.training.seeds import derive
+
+#: Samples, and pairs of original and reconstruction, in a preview.
+_PREVIEW_SAMPLES, _PREVIEW_PAIRS = 16, 8
+
+
+class Diverged(RuntimeError):
+    """The training has left the numbers; the last good checkpoint is still there."""
+
+
+@dataclass
+class Training:
+    """One training run in memory.
+
+    Parameters
+    ----------
+    run : RunFolder
+        Where checkpoints, previews and events go.
+    config : ModelConfig
+        Settings.
+    recipe : Recipe
+        Networks and step, already set up on the device.
+    train, val : ImageSet
+        Images to learn from, and held-out ones that only choose the best checkpoint; `val` may be empty.
+    normalisation : Normalisation
+        Fitted on `train`.
+    diagnosis : str
+        Of the crops; empty for all.
+    report : Report
+        Where to say what happens.
+    should_stop : callable
+        Asked before every batch.
+    images, best : int, dict
+        Where to go on from.
+    """
+
+    run: RunFolder
+    config: ModelConfig
+    recipe: Recipe
+    train: ImageSet
+    val: ImageSet
+    normalisation: Normalisation
+    diagnosis: str
+    report: Report
+    should_stop: Callable[[], bool]
+    images: int = 0
+    steps: int = 0
+    best: dict[str, Any] = field(default_factory=dict)
+
+    def fit(self) -> str:
+        """Train until `max_images` or a stop, and return "done" or "stopped"; the last checkpoint is of this moment."""
+        config, recipe = self.config, self.recipe
+        data = self._on_device(self.train)  # the whole set, once; batches are made there
+        held_out = self._on_device(self.val)
+        augment = Augmentation().to(recipe.device) if config.augment else torch.nn.Identity()
+        saved_at = self.images if self.images else -1
+        scalars: dict[str, Tensor] = {}
+
+        def draw(count: int) -> Tensor:
+            picked = torch.randint(len(data), (count,), device=data.device)
+            return augment(data[picked])
+
+        while self.images < config.max_images:
+            if self.should_stop():
+                if saved_at != self.images:
+                    self._save(draw, data, held_out)
+                return "stopped"
+
+            torch.manual_seed(derive(config.seed, "step", self.images))
+            count = min(config.batch_size, config.max_images - self.images)
+            order = batch_order(self.images, len(data), count, config.seed)
+            scalars = dict(recipe.step(augment(data[torch.from_numpy(order).to(data.device)])))
+            before, self.images = self.images, self.images + count
+            self.steps += 1
+
+            at_end = self.images == config.max_images
+            if self.report.due or at_end:
+                self._report(scalars)  # waits for the device: the only place in a step that does
+            if at_end or _crossed(before, self.images, config.checkpoint_every):
+                self._save(draw, data, held_out)
+                saved_at = self.images
+            if at_end or _crossed(before, self.images, config.preview_every):
+                self._preview(draw, data, held_out)
+        return "done"
+
+    def _on_device(self, images: ImageSet) -> Tensor:
+        encoded = np.empty_like(images.images)
+        for one, out in zip(images.images, encoded, strict=True):
+            out[...] = self.normalisation.encode(one)
+        return torch.from_numpy(encoded).to(self.recipe.device)
+
+    def _report(self, scalars: Mapping[str, Tensor]) -> None:
+        values = {name: float(value) for name, value in scalars.items()}
+        if not all(np.isfinite(value) for value in values.values()):
+            raise Diverged(
+                f"the loss is not a number any more after {self.images:,} images; "
+                f"use a lower learning rate than {self.config.lr:g} and resume from the last checkpoint in a new run"
+            )
+        self.report.progress(self.images, self.config.max_images, values, f"loss {values['loss']:.3f}")
+
+    def _save(self, draw: Callable[[int], Tensor], data: Tensor, held_out: Tensor) -> None:
+        """Validate, then write ``last`` and, if it is the best so far, ``best``."""
+        recipe, config = self.recipe, self.config
+        if not recipe.healthy():
+            raise Diverged(
+                f"a weight is not a number any more after {self.images:,} images; "
+                f"use a lower learning rate than {config.lr:g}"
+            )
+        with _seeded(derive(config.seed, "latents"), recipe.device):
+            recipe.fit_latents(draw, data)
+        improved = not len(held_out)
+        if len(held_out):
+            figures: dict[str, Any] = recipe.validate(held_out, derive(config.seed, "validation"))
+            figures["angle_deg"] = self._held_out_angle_deg(held_out)
+            self.run.append("scalars", images=self.images, values={f"val_{name}": v for name, v in figures.items()})
+            improved = not self.best or figures["score"] > self.best["score"]
+            if improved:
+                self.best = {"images": self.images, **figures}
+        kept = checkpoints.Checkpoint(
+            images=self.images,
+            steps=self.steps,
+            config=config.model_dump(),
+            recipe=recipe.state(),
+            normalisation=self.normalisation.to_json(),
+            wavelengths_nm=self.train.wavelengths_nm.tolist(),
+            diagnosis=self.diagnosis,
+            fingerprint=self.train.fingerprint,
+            best=dict(self.best),
+            version=__version__,
+        )
+        # best first: a process killed in between goes on from the older last, and comes to the same best again
+        for name in ["best", "last"] if improved else ["last"]:
+            checkpoints.save(self.run.checkpoints_dir / f"{name}.pt", kept)
+        self.run.append("checkpoint", images=self.images, file="checkpoints/last.pt", best=improved)
+
+    def _held_out_angle_deg(self, held_out: Tensor) -> float | None:
+        """Mean spectral angle between held-out images and their reconstructions, degrees."""
+        reconstructed = self.recipe.reconstruct(held_out)
+        if reconstructed is None:
+            return None
+        angles = spectral_angle(self.normalisation.decode(reconstructed.cpu().numpy()), self.val.images)
+        return float(np.degrees(np.nanmean(angles)))
+
+    def _preview(self, draw: Callable[[int], Tensor], data: Tensor, held_out: Tensor) -> None:
+        """Write samples (always from the same noise, so that they can be seen to grow) and reconstructions."""
+        recipe = self.recipe
+        with _seeded(derive(self.config.seed, "latents"), recipe.device):
+            recipe.fit_latents(draw, data)
+        generator = torch.Generator().manual_seed(derive(self.config.seed, "preview"))
+        noise = torch.randn(_PREVIEW_SAMPLES, self.config.latent_dim, generator=generator)
+        arrays = {"samples": self._values(recipe.sample(noise))}
+        shown = (held_out if len(held_out) else data)[:_PREVIEW_PAIRS]
+        reconstructed = recipe.reconstruct(shown)
+        if reconstructed is not None:
+            arrays["originals"], arrays["reconstructions"] = self._values(shown), self._values(reconstructed)
+        arrays["wavelengths_nm"] = self.train.wavelengths_nm
+        for name, images in (("synthetic", arrays["samples"]), ("real", self.train.images)):
+            arrays[f"{name}_mean"] = images.mean(axis=(0, 2, 3), dtype=np.float64)
+            arrays[f"{name}_std"] = images.std(axis=(0, 2, 3), dtype=np.float64)
+        file = f"previews/{self.images:09d}.npz"
+        with atomic_path(self.run.path / file) as temporary, open(temporary, "wb") as opened:
+            np.savez(opened, **arrays)  # type: ignore[arg-type]
+        self.run.append("preview", images=self.images, file=file)
+
+    def _values(self, normalised: Tensor) -> np.ndarray:
+        return self.normalisation.decode(normalised.cpu().numpy()).astype(np.float32)
+
+
+def _crossed(before: int, now: int, every: int) -> bool:
+    """Whether a multiple of `every` lies in (before, now]."""
+    return now // every > before // every
+
+
+@contextlib.contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global generators for the block only."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,89 @@
+"""What the loop asks of a model family, and where it finds one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from napari_hsisynth.errors import InputError
+
+
+class Recipe(Protocol):
+    """A model family in training. Images are normalised, of shape (n, bands, y, x), on the recipe's device."""
+
+    def __init__(self, config: Any, bands: int) -> None: ...
+
+    def setup(self, fabric: Any) -> None:
+        """Move everything to Fabric's device and hand networks and optimisers to it."""
+
+    def step(self, images: Tensor) -> Mapping[str, Tensor]:
+        """Take one optimiser step on a batch; return scalars to plot, without waiting for the device.
+
+        Draws from torch's global generator, which the loop has seeded for this step.
+        """
+
+    def healthy(self) -> bool:
+        """Whether every weight is finite."""
+
+    def validate(self, images: Tensor, seed: int) -> dict[str, float]:
+        """Figures on held-out images by the averaged network; ``score`` is the one to choose by, the higher the better.
+
+        Changes nothing in the recipe.
+        """
+
+    def fit_latents(self, draw: Callable[[int], Tensor], images: Tensor) -> None:
+        """Learn where latents lie; ``draw(n)`` gives n augmented training images, `images` are all as they are."""
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Normalised images from standard normal `noise` (n, latent_dim)."""
+
+    def reconstruct(self, images: Tensor) -> Tensor | None:
+        """What the model makes of given images; None for a family that does not encode."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything to be stored: tensors, numbers, strings, lists, dictionaries."""
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state` gave."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its networks are."""
+
+
+R = TypeVar("R", bound=type)
+_RECIPES: dict[str, type[Recipe]] = {}
+_HOMES = {"vae": "napari_hsisynth.training.recipes.vae"}
+
+
+def register(name: str) -> Callable[[R], R]:
+    """Enter a recipe under the name of its model; for use as a class decorator."""
+
+    def enter(recipe: R) -> R:
+        _RECIPES[name] = recipe
+        return recipe
+
+    return enter
+
+
+def recipe_for(name: str) -> type[Recipe]:
+    """Return the recipe of a model; built-in ones are imported on first use.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if name not in _RECIPES and name in _HOMES:
+        import_module(_HOMES[name])
+    try:
+        return _RECIPES[name]
+    except KeyError:
+        known = ", ".join(sorted({*_RECIPES, *_HOMES}))
+        raise InputError(
+            f"no training recipe for model {name!r}", where="model", fix=f"choose one of: {known}"
+        ) from None

@@ -1,0 +1,83 @@
+"""What a long job says while it works: events in its run folder, and a bar or quiet lines on the terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from napari_hsisynth.jobs import RunFolder
+from napari_hsisynth.jobs.process import identity
+
+
+class Screen(Protocol):
+    """The part of the terminal's output that a job uses."""
+
+    def progress(self, done: int, total: int | None, unit: str = ..., extra: str = ...) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+class Report:
+    """Writes a job's events and shows its progress.
+
+    Parameters
+    ----------
+    run : RunFolder
+        Where the events go.
+    verb : str
+        What is being done.
+    unit : str
+        What is counted, in the plural.
+    screen : Screen, optional
+        A terminal to show progress on as well.
+    """
+
+    def __init__(self, run: RunFolder, verb: str, *, unit: str = "images", screen: Screen | None = None) -> None:
+        self.run, self.verb, self.unit, self.screen = run, verb, unit, screen
+        self._began = self._last_time = time.monotonic()
+        self._last_done, self._rate, self._measured = 0, 0.0, 0
+        self._warned = {event.fields.get("message") for event in run.events() if event.kind == "warning"}
+
+    def started(self, device: str, resumed_at: int | None = None) -> None:
+        """Say that this process is at work, where, and from which checkpoint it goes on."""
+        self.run.append("started", **identity(), verb=self.verb, device=device, resumed_at=resumed_at)
+        self._began = self._last_time = time.monotonic()
+        self._last_done = resumed_at or 0
+
+    def warn(self, message: str) -> None:
+        """Say something that the user should know; once per run, also over resumes."""
+        if message not in self._warned:
+            self._warned.add(message)
+            self.run.append("warning", message=message)
+            if self.screen is not None:
+                self.screen.note(message)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to report: twice a second at first, more and more rarely in a long job."""
+        now = time.monotonic()
+        pause = min(max(0.5, (now - self._began) / 200), 10.0)
+        return self._measured == 0 or now - self._last_time >= pause
+
+    def progress(
+        self, done: int, total: int, scalars: Mapping[str, float | None] | None = None, extra: str = ""
+    ) -> None:
+        """Write a progress event, and the scalars reached there."""
+        now = time.monotonic()
+        elapsed = now - self._last_time
+        if done > self._last_done and elapsed > 0:
+            latest = (done - self._last_done) / elapsed
+            # the first stretch covers the warm-up (compilation, caches) and must not linger
+            self._rate = latest if self._measured < 2 else 0.8 * self._rate + 0.2 * latest
+            self._measured += 1
+        self._last_time, self._last_done = now, done
+        eta_s = (total - done) / self._rate if self._rate > 0 else None
+        self.run.append("progress", done=done, total=total, unit=self.unit, rate=self._rate, eta_s=eta_s)
+        if scalars:
+            self.run.append("scalars", images=done, values=dict(scalars))
+        if self.screen is not None:
+            self.screen.progress(done, total, self.unit, extra)
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """Write any other event."""
+        self.run.append(kind, **fields)

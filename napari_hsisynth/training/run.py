@@ -1,0 +1,299 @@
+"""Training as a job: a new run, or a resumed one, in a run folder that says how it went."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+
+from napari_hsisynth import __version__
+from napari_hsisynth.errors import InputError
+from napari_hsisynth.jobs import RunFolder, attach
+from napari_hsisynth.study import Diagnosis, Study
+from napari_hsisynth.training import checkpoint as checkpoints
+from napari_hsisynth.training.config import ModelConfig, parse
+from napari_hsisynth.training.data import ImageSet, load_images
+from napari_hsisynth.training.loop import Diverged, Training
+from napari_hsisynth.training.normalisation import Normalisation
+from napari_hsisynth.training.recipes import recipe_for
+from napari_hsisynth.training.reporting import Report, Screen
+from napari_hsisynth.training.stopping import stop_requests
+
+
+class TrainingFailed(RuntimeError):
+    """A run that began and could not go on; its folder says ``failed`` with the same words."""
+
+
+def train(
+    study_root: str | os.PathLike[str],
+    config: ModelConfig,
+    *,
+    diagnosis: str | None,
+    run: RunFolder,
+    screen: Screen | None = None,
+) -> dict[str, Any]:
+    """Train a generator on the training split of a study's crops.
+
+    Parameters
+    ----------
+    study_root : path-like
+        The study.
+    config : ModelConfig
+        Settings, see `config.parse`.
+    diagnosis : str or None
+        Learn from crops of this diagnosis; None for all.
+    run : RunFolder
+        A new run folder.
+    screen : Screen, optional
+        A terminal to show progress on; the events are written in any case.
+
+    Returns
+    -------
+    dict
+        ``run``, ``status`` ("done" or "stopped"), ``images``, ``seconds``, ``images_per_s``, ``train``, ``val``, and
+        ``best`` (images and figures of the best validation).
+
+    Raises
+    ------
+    InputError
+        If there are no crops to train on, the device is not there, or the folder cannot be written.
+    TrainingFailed
+        If the training diverged, ran out of memory, or could not save.
+    """
+    with _telling(run):
+        if run.checkpoints_dir.exists():
+            raise InputError("this run folder has been used", where=run.path, fix="use --resume to go on with it")
+        study = Study.open(Path(study_root))
+        named = Diagnosis.parse(diagnosis).value if diagnosis else ""
+        run.write_config({**_ordered(config), "run": _about(run, study, named)})
+        return _fit(study, config, named, run, screen, kept=None)
+
+
+def resume(run: RunFolder, *, screen: Screen | None = None) -> dict[str, Any]:
+    """Go on with a run from its last checkpoint, in the same folder, as if it had never been interrupted.
+
+    On one CPU with the same number of threads the result is bit for bit that of the uninterrupted run. A run killed
+    before its first checkpoint starts anew; a finished one is left as it is.
+
+    Parameters
+    ----------
+    run : RunFolder
+        Of an earlier `train`.
+    screen : Screen, optional
+        A terminal to show progress on.
+
+    Returns
+    -------
+    dict
+        As of `train`.
+
+    Raises
+    ------
+    InputError
+        If it is not a training run, another process is at work in it, or its crops have changed since.
+    TrainingFailed
+        As in `train`.
+    """
+    stored = run.config
+    about = stored.get("run") or {}
+    if about.get("verb") != "train":
+        raise InputError("not a training run", where=run.path)
+    config = parse(stored)
+    state = run.state()
+    if state.status == "done":
+        return {"run": str(run.path), "status": "done", **state.result}
+    job = attach(run)
+    if job is not None and job.pid != os.getpid():
+        raise InputError(f"process {job.pid} is still training in this run", where=run.path, fix="stop it first")
+    with _telling(run):
+        study = Study.open(run.path / about.get("study", "../.."))
+        last = run.checkpoints_dir / "last.pt"
+        kept = checkpoints.load(last) if last.exists() else None
+        return _fit(study, config, about.get("diagnosis", ""), run, screen, kept=kept, resumed=True)
+
+
+def _fit(
+    study: Study,
+    config: ModelConfig,
+    diagnosis: str,
+    run: RunFolder,
+    screen: Screen | None,
+    *,
+    kept: checkpoints.Checkpoint | None,
+    resumed: bool = False,
+) -> dict[str, Any]:
+    began = time.monotonic()
+    fabric = make_fabric(config.device, config.precision)
+    report = Report(run, "train", screen=screen)
+    resumed_at = (kept.images if kept else 0) if resumed else None
+    report.started(describe_device(fabric.device), resumed_at)
+    with stop_requests(run) as should_stop:
+        images, val = _load(study, config, diagnosis, report)
+        if kept is not None and kept.fingerprint != images.fingerprint:
+            raise InputError(
+                "the training crops are not those this run began with", where=run.path, fix="start a new run"
+            )
+        if kept is None:
+            normalisation = Normalisation.fit(images.images)
+        else:
+            normalisation = Normalisation.from_json(kept.normalisation)
+        stored = run.config
+        stored["run"] |= {"device": describe_device(fabric.device), "data_fingerprint": images.fingerprint}
+        run.write_config(stored)
+
+        with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
+            torch.manual_seed(config.seed)
+            recipe = recipe_for(stored["model"])(config, images.images.shape[1])
+            recipe.setup(fabric)
+            training = Training(run, config, recipe, images, val, normalisation, diagnosis, report, should_stop)
+            if kept is not None:
+                recipe.load_state(kept.recipe)
+                training.images, training.steps, training.best = kept.images, kept.steps, dict(kept.best)
+            status = training.fit()
+    seconds = time.monotonic() - began
+    result = {
+        "images": training.images,
+        "seconds": round(seconds, 1),
+        "images_per_s": round((training.images - (resumed_at or 0)) / seconds, 2),
+        "train": len(images),
+        "val": len(val),
+        "best": training.best,
+    }
+    if status == "done":
+        run.append("done", images=training.images, result=result)
+    else:
+        run.clear_stop()
+        run.append("stopped", images=training.images, result=result)
+    return {"run": str(run.path), "status": status, **result}
+
+
+def _load(study: Study, config: ModelConfig, diagnosis: str, report: Report) -> tuple[ImageSet, ImageSet]:
+    wanted = diagnosis or None
+    images = load_images(study, {"train"}, image_size=config.image_size, diagnosis=wanted)
+    what = f"{Diagnosis(diagnosis).label} crops" if diagnosis else "crops"
+    if not len(images):
+        raise InputError(
+            f"none of the {what} is in the training split",
+            where=study.root / "splits.csv",
+            fix="add cubes and crop them",
+        )
+    val = load_images(study, {"val"}, image_size=config.image_size, diagnosis=wanted)
+    for message in (*images.warnings, *val.warnings):
+        report.warn(message)
+    if len(images) < config.batch_size:
+        report.warn(
+            f"only {len(images)} {what} to train on, fewer than a batch of {config.batch_size}: images repeat in it"
+        )
+    if not len(val):
+        report.warn(f"no {what} in the validation split: the best checkpoint is simply the last")
+    return images, val
+
+
+def make_fabric(device: str, precision: str) -> Fabric:
+    """Return Lightning Fabric on the device that is asked for.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda", "mps"}
+        "auto" takes a CUDA GPU, else Apple's, else the CPU.
+    precision : {"32", "bf16"}
+        Of the network.
+
+    Raises
+    ------
+    InputError
+        If the device is not there.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        device = next(name for name in ("cuda", "mps", "cpu") if there[name])
+    if not there[device]:
+        have = ", ".join(name for name, found in there.items() if found)
+        raise InputError(f"this machine has no {device} device", where="device", fix=f"use auto or one of: {have}")
+    if device == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
+    fabric = Fabric(accelerator=device, devices=1, precision="bf16-mixed" if precision == "bf16" else "32-true")
+    fabric.launch()
+    return fabric
+
+
+def describe_device(device: torch.device) -> str:
+    """``"cuda: NVIDIA H200"`` or ``"cpu: 2 threads"``."""
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    return f"cpu: {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+
+
+@contextlib.contextmanager
+def _telling(run: RunFolder) -> Iterator[None]:
+    """Turn whatever ends the block into a ``failed`` event of one line, and into an error that says the same."""
+    try:
+        yield
+    except InputError as error:
+        _fail(run, str(error))
+        raise
+    except (Diverged, MemoryError, RuntimeError, OSError) as error:
+        message = _explain(error, run)
+        _fail(run, message)
+        raise TrainingFailed(message) from error
+    except BaseException as error:
+        _fail(run, f"{type(error).__name__}: {error}".rstrip(": "))
+        raise
+
+
+def _explain(error: BaseException, run: RunFolder) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
+        return "out of memory; use a smaller batch_size, image_size or width"
+    if isinstance(error, OSError):
+        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
+            return f"{run.path}: the disk is full; free some space and resume, the last checkpoint is kept"
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return f"{error.filename or run.path}: cannot write here; make the folder writable and resume"
+    return text if isinstance(error, Diverged) else f"{type(error).__name__}: {text}"
+
+
+def _fail(run: RunFolder, message: str) -> None:
+    with contextlib.suppress(
+        OSError
+    ):  # a full or read-only folder cannot even take the message; the caller says it too
+        run.append("failed", message=message)
+
+
+def _ordered(config: ModelConfig) -> dict[str, Any]:
+    values = config.model_dump()
+    return {"model": values.pop("model"), **values}
+
+
+def _about(run: RunFolder, study: Study, diagnosis: str) -> dict[str, Any]:
+    about = {
+        "verb": "train",
+        "study": Path(os.path.relpath(study.root, run.path)).as_posix(),
+        "diagnosis": diagnosis,
+        "package_version": __version__,
+        "torch_version": str(torch.__version__),
+    }
+    if commit := _git_commit():
+        about["git_commit"] = commit
+    return about
+
+
+def _git_commit() -> str:
+    """The commit of the source checkout that we run from; empty for an installed package."""
+    checkout = Path(__file__).resolve().parents[2]
+    if not (checkout / ".git").exists():
+        return ""
+    try:
+        command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
