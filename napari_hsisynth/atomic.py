@@ -30,7 +30,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
+    # of a long stem a part is enough: the whole with the token could be longer than file systems allow
+    temporary = path.with_name(f".{path.stem[:40]}.{secrets.token_hex(4)}.tmp{path.suffix}")
     try:
         yield temporary
         with open(temporary, "rb+") as written:
@@ -47,13 +48,13 @@ def sync_folder(folder: Path) -> None:
     """Flush a folder's entries, so that a rename survives a power cut; Windows has no such call and needs none."""
     if os.name == "nt":
         return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError:  # some network file systems refuse to sync a folder; the rename itself has happened
-        pass
-    finally:
-        os.close(handle)
+    # a folder may be writable but not readable, and some network file systems refuse; the rename itself has happened
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -1,0 +1,73 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from napari_hsisynth.atomic import atomic_path, write_json, write_text
+
+
+def test_new_content_replaces_the_old_and_leaves_nothing_beside(tmp_path):
+    path = tmp_path / "deep" / "er" / "a.txt"
+    write_text(path, "old")
+    write_text(path, "new é\r\n")
+    assert path.read_bytes() == "new é\r\n".encode()
+    assert os.listdir(path.parent) == ["a.txt"]
+
+
+def test_failure_keeps_the_old_file_and_removes_the_temporary_one(tmp_path):
+    path = tmp_path / "a.npz"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
+        assert temporary.suffix == ".npz"
+        assert temporary.parent == tmp_path
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.npz"]
+
+
+def test_old_file_is_whole_until_the_block_ends(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+def test_a_killed_writer_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    code = (
+        "import sys, os, signal\n"
+        "from napari_hsisynth.atomic import atomic_path\n"
+        "with atomic_path(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)]).returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+
+
+def test_two_writers_do_not_share_a_temporary_name(tmp_path):
+    with atomic_path(tmp_path / "a.txt") as one, atomic_path(tmp_path / "a.txt") as two:
+        assert one != two
+        one.write_text("1")
+        two.write_text("2")
+    assert (tmp_path / "a.txt").read_text() == "1"  # the outer block ends last
+
+
+def test_a_name_as_long_as_the_file_system_allows(tmp_path):
+    path = tmp_path / ("x" * 250 + ".json")
+    write_json(path, {"a": 1})
+    assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_json_refuses_what_json_has_not(tmp_path):
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "a.json", {"loss": float("nan")})
+    assert not list(tmp_path.iterdir())
