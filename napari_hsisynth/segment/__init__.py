@@ -1,0 +1,32 @@
+"""From prompts to masks: one protocol, one file per backend.
+
+Examples
+--------
+>>> import numpy as np
+>>> from napari_hsisynth.cube import Cube
+>>> y, x = np.mgrid[:60, :80]
+>>> lesion = (y - 30) ** 2 + (x - 40) ** 2 < 15**2
+>>> cube = Cube(np.where(lesion, 0.1, 0.5) * np.ones((16, 1, 1)), name="disc")
+>>> segmenter = load_segmenter("spectral")
+>>> segmenter.set_cube(cube)
+>>> found = segmenter.predict(Prompts(points=[(30, 40)], labels=[1]))
+>>> bool(found.masks[0][30, 40]), bool((found.masks[0] & lesion).sum() > 0.9 * (found.masks[0] | lesion).sum())
+(True, True)
+"""
+
+from napari_hsisynth.segment.batch import SegmentReport, segment_cube, segment_path, segment_study
+from napari_hsisynth.segment.prompts import Prompts, Proposals
+from napari_hsisynth.segment.registry import ENTRY_POINT_GROUP, Segmenter, list_segmenters, load_segmenter
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Prompts",
+    "Proposals",
+    "SegmentReport",
+    "Segmenter",
+    "list_segmenters",
+    "load_segmenter",
+    "segment_cube",
+    "segment_path",
+    "segment_study",
+]
