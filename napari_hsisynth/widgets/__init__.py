@@ -1,0 +1,1 @@
+"""Everything that touches Qt or napari: docks, readers and writers for napari, and what they share."""

@@ -1,0 +1,194 @@
+"""Cubes as napari layers, and layers as cubes: axes in nm, metadata that keep what a layer cannot, the shown band."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from napari.layers import Image, Layer
+from numpy.typing import NDArray
+
+from napari_hsisynth.cube import Cube
+from napari_hsisynth.errors import InputError
+
+#: Key in ``layer.metadata`` under which everything of ours is kept.
+METADATA = "hsisynth"
+Origin = Literal["real", "synthetic", "phantom"]
+CubeLayerData = tuple[NDArray[np.float32], dict[str, Any], Literal["image"]]
+
+#: Percentiles of the values that become black and white: a few specular or dead pixels must not decide.
+_CONTRAST = (0.5, 99.5)
+#: About so many values are looked at for the contrast; more change nothing visible.
+_CONTRAST_SAMPLE = 200_000
+_cubes: WeakKeyDictionary[Layer, tuple[Any, Any, Cube]] = WeakKeyDictionary()
+
+
+def origin_of(provenance: Mapping[str, Any]) -> Origin:
+    """Return where a cube comes from: a generator, the optical model of a phantom, or a camera."""
+    said = provenance.get("origin")
+    if said in ("real", "synthetic", "phantom"):
+        return said
+    if provenance.get("phantom"):
+        return "phantom"
+    return "synthetic" if provenance.get("run") or provenance.get("checkpoint") else "real"
+
+
+def cube_layer_data(cube: Cube, origin: Origin | None = None) -> CubeLayerData:
+    """Return a cube as napari's layer data tuple: array, keyword arguments of `add_image`, ``"image"``.
+
+    The slider counts in nm where the wavelengths are known and ascend. Uneven bands cannot be an affine scale: the
+    slider then steps by the median distance, the true centres are in ``metadata["hsisynth"]["wavelengths_nm"]``, and
+    the text on the canvas shows them. Values and order of the bands are kept.
+
+    Parameters
+    ----------
+    cube : Cube
+    origin : {"real", "synthetic", "phantom"}, optional
+        Read from the cube's provenance by default.
+    """
+    labels, scale, translate, units = ("band", "y", "x"), 1.0, 0.0, ("pixel", "pixel", "pixel")
+    steps = np.diff(cube.wavelengths_nm)
+    if cube.axis_label != "band" and (steps > 0).all():
+        labels, units = ("wavelength", "y", "x"), ("nm", "pixel", "pixel")
+        scale, translate = float(np.median(steps)) if len(steps) else 1.0, float(cube.wavelengths_nm[0])
+    metadata = {
+        "wavelengths_nm": cube.wavelengths_nm.tolist(),
+        "wavelengths_known": cube.wavelengths_known,
+        "name": cube.name,
+        "provenance": dict(cube.provenance),
+        "notes": list(cube.notes),
+        "origin": origin or origin_of(cube.provenance),
+    }
+    options = {
+        "name": f"{cube.name or 'unnamed'} · cube",
+        "scale": (scale, 1.0, 1.0),
+        "translate": (translate, 0.0, 0.0),
+        "units": units,
+        "axis_labels": labels,
+        "contrast_limits": contrast_limits(cube.data),
+        "metadata": {METADATA: metadata},
+    }
+    return cube.data, options, "image"
+
+
+def contrast_limits(data: NDArray[Any]) -> tuple[float, float]:
+    """Return robust limits for display: percentiles of the finite values, never equal."""
+    step = max(1, int(np.sqrt(data.size / _CONTRAST_SAMPLE)))
+    values = data[..., ::step, ::step]
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(values, _CONTRAST))
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def add_cube(viewer: Any, cube: Cube, *, view: str = "cube", origin: Origin | None = None) -> Image:
+    """Add a cube as a layer ``<cube> · <view>`` and select it; a layer of that name that shows it already is kept.
+
+    Notes of the cube (what had to be assumed) are shown once.
+    """
+    from napari.utils.notifications import show_info
+
+    data, options, _ = cube_layer_data(cube, origin)
+    options["name"] = f"{cube.name or 'unnamed'} · {view}"
+    layer = next((one for one in viewer.layers if one.name == options["name"] and one.data is data), None)
+    if layer is None:
+        layer = viewer.add_image(data, **options)
+        if cube.notes:
+            show_info(f"{cube.name}: {'; '.join(cube.notes)}")
+    viewer.layers.selection.active = layer
+    return layer
+
+
+def is_cube_layer(layer: Any) -> bool:
+    """Whether a layer is an image of (bands, y, x) in memory: not RGB, not 2-D, not a pyramid."""
+    return (
+        isinstance(layer, Image)
+        and layer.ndim == 3
+        and not layer.rgb
+        and not layer.multiscale
+        and isinstance(layer.data, np.ndarray)
+    )
+
+
+def layer_cube(layer: Any) -> Cube | None:
+    """Return the cube that a layer shows, without copying float32 values; None if it shows none.
+
+    Any 3-D image counts: without our metadata its bands have the coordinates of the first axis where that is in nm,
+    and are numbered otherwise.
+    """
+    if not is_cube_layer(layer):
+        return None
+    known = layer.metadata.get(METADATA)
+    cached = _cubes.get(layer)
+    if cached is not None and cached[0] is layer.data and cached[1] is known and cached[2].name == _name(layer, known):
+        return cached[2]
+    try:
+        cube = _cube(layer, known if isinstance(known, dict) else {})
+    except InputError:  # a boolean or complex stack of the user's: nothing of ours
+        return None
+    _cubes[layer] = (layer.data, known, cube)
+    return cube
+
+
+def _name(layer: Image, known: Any) -> str:
+    return str((known or {}).get("name") or layer.name) if isinstance(known, dict | None) else layer.name
+
+
+def _cube(layer: Image, known: dict[str, Any]) -> Cube:
+    provenance = {**known.get("provenance", {}), "origin": layer_origin(layer)}
+    fields: dict[str, Any] = {"name": _name(layer, known), "provenance": provenance}
+    wavelengths = known.get("wavelengths_nm")
+    if wavelengths is not None and len(wavelengths) == len(layer.data):
+        make = Cube if known.get("wavelengths_known", True) else Cube.with_assumed_wavelengths
+        return make(layer.data, np.asarray(wavelengths), notes=tuple(known.get("notes", ())), **fields)
+    bands = np.arange(len(layer.data), dtype=float)
+    if str(layer.units[0]) == "nanometer":
+        return Cube(layer.data, layer.translate[0] + bands * layer.scale[0], **fields)
+    return Cube.with_assumed_wavelengths(layer.data, bands, **fields)
+
+
+def layer_origin(layer: Any) -> Origin:
+    """Return the origin that a layer's metadata tell; images without our metadata are real."""
+    known = layer.metadata.get(METADATA)
+    said = known.get("origin") if isinstance(known, dict) else None
+    return said if said in ("synthetic", "phantom") else "real"
+
+
+def pixel_at(layer: Any, position: Any) -> tuple[int, int] | None:
+    """Return (row, column) of the layer's pixel at a point in world coordinates; None outside the image."""
+    if len(position) < layer.ndim:
+        return None
+    where = layer.world_to_data(position)[-2:]
+    if not np.isfinite(where).all():
+        return None
+    y, x = (int(np.floor(value + 0.5)) for value in where)
+    height, width = layer.data.shape[-2:]
+    return (y, x) if 0 <= y < height and 0 <= x < width else None
+
+
+def shown_band(viewer: Any, layer: Any) -> int:
+    """Return the index of the band that the slider shows of a layer, the nearest one beyond its ends."""
+    point = viewer.dims.point[-3] if viewer.dims.ndim >= 3 else layer.translate[0]
+    band = round((point - layer.translate[0]) / layer.scale[0])
+    return int(np.clip(band, 0, layer.data.shape[0] - 1))
+
+
+def set_band(viewer: Any, layer: Any, band: int) -> None:
+    """Move the slider to a band of a layer."""
+    if viewer.dims.ndim >= 3:
+        viewer.dims.set_point(viewer.dims.ndim - 3, layer.translate[0] + band * layer.scale[0])
+
+
+def cube_layers(viewer: Any, *, visible: bool = True) -> list[Image]:
+    """Return the layers that show cubes, topmost first; only visible ones by default."""
+    return [layer for layer in reversed(viewer.layers) if is_cube_layer(layer) and (layer.visible or not visible)]
+
+
+def front_cube_layer(viewer: Any) -> Image | None:
+    """Return the cube layer that the user looks at: the active one if visible, else the topmost visible one."""
+    active = viewer.layers.selection.active
+    found = cube_layers(viewer)
+    return active if active in found else (found[0] if found else None)
