@@ -153,8 +153,8 @@ def _xyz_weights(cube: Cube, illuminant: str) -> NDArray[np.float64]:
     needed_low, needed_high = _NEEDED_NM
     if np.unique(nm[visible]).size < 3 or nm[visible].min() > needed_low or nm[visible].max() < needed_high:
         raise InputError(
-            f"a colour render needs bands from {needed_low:g} to {needed_high:g} nm or beyond; the cube has"
-            f" {nm.min():g}-{nm.max():g} nm",
+            f"a colour render needs bands from {needed_low:g} to {needed_high:g} nm or beyond, three at least;"
+            f" the cube has {nm.size} in {nm.min():g}-{nm.max():g} nm",
             where=cube.name or None,
             fix="use the band mean or PCA view",
         )

@@ -20,11 +20,16 @@ def test_new_content_replaces_the_old_and_leaves_nothing_beside(tmp_path):
 def test_failure_keeps_the_old_file_and_removes_the_temporary_one(tmp_path):
     path = tmp_path / "a.npz"
     path.write_text("old")
-    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
-        assert temporary.suffix == ".npz"
-        assert temporary.parent == tmp_path
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def fail():
+        with atomic_path(path) as temporary:
+            assert temporary.suffix == ".npz"
+            assert temporary.parent == tmp_path
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.npz"]
 
