@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric import Fabric
 
 from napari_hsisynth import __version__
 from napari_hsisynth.errors import InputError
@@ -21,6 +20,8 @@ from napari_hsisynth.study import Diagnosis, Study
 from napari_hsisynth.training import checkpoint as checkpoints
 from napari_hsisynth.training.config import ModelConfig, parse
 from napari_hsisynth.training.data import ImageSet, load_images
+from napari_hsisynth.training.device import describe_device, make_fabric
+from napari_hsisynth.training.generator import study_of
 from napari_hsisynth.training.loop import Diverged, Training
 from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes import recipe_for
@@ -114,7 +115,7 @@ def resume(run: RunFolder, *, screen: Screen | None = None) -> dict[str, Any]:
     if job is not None and job.pid != os.getpid():
         raise InputError(f"process {job.pid} is still training in this run", where=run.path, fix="stop it first")
     with _telling(run):
-        study = Study.open(run.path / about.get("study", "../.."))
+        study = study_of(run)
         last = run.checkpoints_dir / "last.pt"
         kept = checkpoints.load(last) if last.exists() else None
         return _fit(study, config, about.get("diagnosis", ""), run, screen, kept=kept, resumed=True)
@@ -195,42 +196,6 @@ def _load(study: Study, config: ModelConfig, diagnosis: str, report: Report) -> 
     if not len(val):
         report.warn(f"no {what} in the validation split: the best checkpoint is simply the last")
     return images, val
-
-
-def make_fabric(device: str, precision: str) -> Fabric:
-    """Return Lightning Fabric on the device that is asked for.
-
-    Parameters
-    ----------
-    device : {"auto", "cpu", "cuda", "mps"}
-        "auto" takes a CUDA GPU, else Apple's, else the CPU.
-    precision : {"32", "bf16"}
-        Of the network.
-
-    Raises
-    ------
-    InputError
-        If the device is not there.
-    """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device == "auto":
-        device = next(name for name in ("cuda", "mps", "cpu") if there[name])
-    if not there[device]:
-        have = ", ".join(name for name, found in there.items() if found)
-        raise InputError(f"this machine has no {device} device", where="device", fix=f"use auto or one of: {have}")
-    if device == "cuda":
-        torch.set_float32_matmul_precision("high")
-        torch.backends.cudnn.benchmark = True
-    fabric = Fabric(accelerator=device, devices=1, precision="bf16-mixed" if precision == "bf16" else "32-true")
-    fabric.launch()
-    return fabric
-
-
-def describe_device(device: torch.device) -> str:
-    """``"cuda: NVIDIA H200"`` or ``"cpu: 2 threads"``."""
-    if device.type == "cuda":
-        return f"cuda: {torch.cuda.get_device_name(device)}"
-    return f"cpu: {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
 
 
 @contextlib.contextmanager

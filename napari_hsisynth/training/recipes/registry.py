@@ -17,6 +17,9 @@ class Recipe(Protocol):
 
     def __init__(self, config: Any, bands: int) -> None: ...
 
+    def to(self, device: torch.device) -> None:
+        """Move the averaged network, all that drawing samples needs, to a device."""
+
     def setup(self, fabric: Any) -> None:
         """Move everything to Fabric's device and hand networks and optimisers to it."""
 

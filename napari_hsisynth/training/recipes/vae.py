@@ -83,13 +83,17 @@ class VAERecipe:
         """Where the networks are."""
         return self.variance.device
 
+    def to(self, device: torch.device) -> None:
+        """Move the averaged network and the running variance to `device`."""
+        self.average.network.to(device)
+        self.variance = self.variance.to(device)
+
     def setup(self, fabric: Any) -> None:
         """Hand network and optimiser to Fabric, which moves them to its device."""
         self.fabric = fabric
         network = torch.compile(self.plain) if self.config.compile else self.plain
         self.network, self.optimiser = fabric.setup(network, self.optimiser)
-        self.average.network.to(fabric.device)
-        self.variance = self.variance.to(fabric.device)
+        self.to(fabric.device)
 
     def step(self, images: Tensor) -> dict[str, Tensor]:
         """Raise the ELBO of a batch by one step of Adam."""
