@@ -105,7 +105,7 @@ def evaluate_command(args: argparse.Namespace, out: Output, reconstruct: Reconst
         if run is not None:
             for note in evaluation.notes:
                 run.append("warning", message=note)
-            run.append("done", result=_headline(evaluation) | {"report": str(paths["html"])})
+            run.append("done", result=_headline(evaluation) | {"report": _stored_report(paths["html"], run)})
     out.notes(evaluation.notes)
     full = evaluation.to_json()
     shown = {key: value for key, value in full.items() if key not in ("spectra", "cubes", "wavelengths_nm")}
@@ -124,14 +124,15 @@ def _comparison(args: argparse.Namespace) -> _Task:
         )
     real, synthetic = load_collection(args.real), load_collection(args.synthetic)
     select(real, synthetic, split=args.split, diagnosis=args.diagnosis)  # says early what cannot be compared
+    study = real.study or synthetic.study
     run_ids = {record.run for record in synthetic.records if record.run}
     name = next(iter(run_ids)) if len(run_ids) == 1 else synthetic.folder.name
     return _Task(
-        study=real.study or synthetic.study,
+        study=study,
         name=f"evaluate-{_without_time(name)}",
         settings={
-            "real": str(args.real),
-            "synthetic": str(args.synthetic),
+            "real": _stored(real.folder, study),
+            "synthetic": _stored(synthetic.folder, study),
             "split": args.split,
             "diagnosis": args.diagnosis,
             "seed": args.seed,
@@ -183,7 +184,7 @@ def _reconstruction(args: argparse.Namespace, reconstruct: Reconstruct | None) -
         study=study,
         name=f"evaluate-{_without_time(trained.id)}",
         settings={
-            "reconstruct": str(args.reconstruct),
+            "reconstruct": _stored(trained.path, study),
             "split": args.split,
             "diagnosis": about.get("diagnosis"),
             "seed": args.seed,
@@ -227,6 +228,16 @@ def _telling(run: RunFolder | None) -> Iterator[None]:
             with contextlib.suppress(OSError):  # the folder itself may be what failed
                 run.append("failed", message=str(error) or type(error).__name__)
         raise
+
+
+def _stored(path: Path, study: Study | None) -> str:
+    """A path as it is written down: relative to the study if it lies in it, so that a moved study stays whole."""
+    inside = study is not None and path.is_relative_to(study.root)
+    return path.relative_to(study.root).as_posix() if study is not None and inside else str(path)
+
+
+def _stored_report(page: Path, run: RunFolder) -> str:
+    return page.relative_to(run.path).as_posix() if page.is_relative_to(run.path) else str(page)
 
 
 def _headline(evaluation: Evaluation) -> dict[str, Any]:

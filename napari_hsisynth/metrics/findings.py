@@ -24,7 +24,7 @@ def number(value: float | None, unit: str = "") -> str:
     if unit == "rad":
         degrees = math.degrees(value)
         return f"{degrees:.1f}°" if degrees >= 0.95 else f"{degrees:.2g}°"
-    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    text = f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:,.0f}"
     return f"{text} {unit}".rstrip()
 
 
@@ -47,7 +47,9 @@ def wasserstein_finding(measure: Measure, mean_intensity: float) -> str:
     if measure.value is None:
         return f"The distributions of pixel spectra cannot be compared: {measure.note}."
     share = f", {100 * measure.value / mean_intensity:.2g} % of the real mean intensity" if mean_intensity > 0 else ""
-    text = f"The distributions of pixel spectra are {number(measure.value)} apart (sliced Wasserstein{share})"
+    text = (
+        f"The distributions of pixel spectra are a sliced Wasserstein distance of {number(measure.value)} apart{share}"
+    )
     return text + _beside_floor(measure, "")
 
 
@@ -75,11 +77,14 @@ def _beside_floor(measure: Measure, unit: str) -> str:
     m, at_m = measure.more["m"], measure.more["value_at_m"]
     floor_range, p_value = measure.more["floor_range"], measure.more["p_value"]
     text = (
-        f" (95 % interval {span(measure.ci, unit)}). With {m} cubes on each side it is {number(at_m, unit)}; two halves"
-        f" of the real data differ by {number(measure.floor, unit)} (95 % of splits: {span(floor_range, unit)}): "
+        f" (95 % interval {span(measure.ci, unit)}). With {m} cubes on each side it is {number(at_m, unit)}, and two"
+        f" halves of the real data differ by {number(measure.floor, unit)} ({span(floor_range, unit)}): "
     )
-    if at_m > floor_range[1]:
-        return text + "more than real cubes differ among themselves."
-    if p_value < _SIGNIFICANT:
-        return text + f"a small difference, but a real one (permutation p = {p_value:.2g})."
+    outside, significant = at_m > floor_range[1], p_value < _SIGNIFICANT
+    if outside and significant:
+        return text + f"more than real cubes differ among themselves (p = {p_value:.2g})."
+    if significant:
+        return text + f"a small difference, but not one of chance (p = {p_value:.2g})."
+    if outside:
+        return text + f"more than in most splits, but {measure.n} real cubes cannot settle it (p = {p_value:.2g})."
     return text + f"no more than real cubes differ among themselves, as far as {measure.n} real cubes can tell."

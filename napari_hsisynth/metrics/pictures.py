@@ -30,8 +30,11 @@ def spread(count: int, wanted: int = ON_A_SHEET) -> list[int]:
 
 
 def common_white(cubes: Sequence[Cube]) -> float:
-    """Value that all pictures show as white: the 99.5th percentile of the band means of all cubes together."""
-    values = np.concatenate([band_mean(cube)[cube.valid()] for cube in cubes])
+    """Value that all pictures show as white: the 99.5th percentile of all valid pixels' brightest band.
+
+    Skin is much brighter in red than in blue: white at its mean would cut off the red.
+    """
+    values = np.concatenate([cube.data[:, cube.valid()].max(axis=0) for cube in cubes])
     white = float(np.percentile(values, 99.5)) if values.size else 1.0
     return white if white > 0 else 1.0
 

@@ -33,7 +33,7 @@ def spectra_plot(evaluation: Evaluation) -> str:
     """Mean and standard deviation of lesion and of skin: real solid, synthetic dashed."""
     regions = [r for r in ("lesion", "skin") if any(s.region == r for s in evaluation.spectra)] or ["all"]
     figure = _figure(3.7 * len(regions) + 0.4, 3.0)
-    axes = figure.subplots(1, len(regions), sharey=True, squeeze=False)[0]
+    axes = figure.subplots(1, len(regions), squeeze=False)[0]
     second = "synthetic" if evaluation.kind == "sets" else "reconstructed"
     order = np.argsort(evaluation.wavelengths_nm)
     known = evaluation.wavelengths_nm[0] != 0  # without wavelengths, bands are numbered from 0

@@ -188,7 +188,10 @@ def _measures(
         rows = [np.stack([getattr(cube, region) for cube in side]) for side in (real, synthetic)]
         found = compare(rows[0], rows[1], spectrum_angle, groups=groups, seed=seed)
         metrics[name] = _set_measure(label, "rad", found)
-        findings.append(angle_finding(metrics[name], "" if region == "whole" else region))
+        if region != "whole":
+            findings.append(angle_finding(metrics[name], region))
+    if not any(metrics[f"class_mean_angle_{region}"].value is not None for region in ("lesion", "skin")):
+        findings.append(angle_finding(metrics["class_mean_angle"], ""))
     projected = project(real, synthetic, seed=seed)
     found = compare(projected.real, projected.synthetic, projected.distance, groups=groups, seed=seed)
     metrics["sliced_wasserstein"] = _set_measure("Sliced Wasserstein distance of pixel spectra", "", found)
