@@ -134,7 +134,11 @@ def evaluate(args: argparse.Namespace, out: Output) -> int:
     """Compare real with synthetic cubes, or a model's reconstructions with their originals; write the report."""
     from napari_hsisynth.metrics.command import evaluate_command
 
-    return evaluate_command(args, out)
+    if args.reconstruct is None:
+        return evaluate_command(args, out)
+    from napari_hsisynth.sampling import reconstruct
+
+    return evaluate_command(args, out, reconstruct)
 
 
 class _Parser(argparse.ArgumentParser):
