@@ -18,6 +18,7 @@ from PIL import Image
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study.diagnosis import Diagnosis
+from napari_hsisynth.study.manifest import id_from_name
 
 _FOLDERS = {
     "dncube": Diagnosis.DYSPLASTIC_NEVUS,
@@ -92,7 +93,11 @@ def scan(src: Path) -> Layout:
         layout.skipped.extend((name, "not a .mat file") for name in others)
         of_cube = _masks_of([path.stem for path in files], masks.pop(folder.name.lower(), []), layout, src)
         for path in files:
-            cube_id = _id_of(path.stem)
+            try:
+                cube_id = id_from_name(path.stem)
+            except InputError as error:
+                layout.problems.append(str(error))
+                continue
             if cube_id != path.stem:
                 layout.notes.append(f"{path.name}: its id is {cube_id}, since ids have no other signs than _ and -")
             if (first := seen.setdefault(cube_id.lower(), path)) is not path:
@@ -113,10 +118,6 @@ def _hint(src: Path) -> str:
     if src.name.lower() == "images" or any((src / name).is_dir() for name in ("DNCube", "MMCube", "OtherCube")):
         return "give the folder above, which holds images and masks"
     return "give the folder that holds images/DNCube, images/MMCube, images/OtherCube and masks"
-
-
-def _id_of(stem: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_\-]+", "_", stem).strip("_-")
 
 
 def _diagnosis(folder: str, path: Path, layout: Layout) -> Diagnosis:

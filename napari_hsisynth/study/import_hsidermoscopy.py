@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,16 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_hsisynth.atomic import atomic_path
 from napari_hsisynth.cube import HSIDERMOSCOPY_BANDS, HSIDERMOSCOPY_RANGE_NM, Cube, even_wavelengths_nm
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.study.adding import NewCube, commit
 from napari_hsisynth.study.annotation import Annotation, now
-from napari_hsisynth.study.cube_files import fitting, read_file, stored_path
+from napari_hsisynth.study.cube_files import fitting, read_file
 from napari_hsisynth.study.hsidermoscopy import FoundCube, Layout, read_mask, scan
 from napari_hsisynth.study.instance import Instance
-from napari_hsisynth.study.manifest import Entry
 from napari_hsisynth.study.settings import SETTINGS, checked_wavelengths
-from napari_hsisynth.study.storage import Cancelled, Progress, sha256_of, writing
+from napari_hsisynth.study.storage import Cancelled, Progress, new_folder, sha256_of
 from napari_hsisynth.study.study import Study
 from napari_hsisynth.study.wavelengths import read_wavelengths
 
@@ -48,15 +45,6 @@ class ImportReport:
     imported: int
     skipped: list[tuple[str, str]]
     notes: list[str]
-
-
-@dataclass(frozen=True)
-class _Checked:
-    """A cube that can be added as it is."""
-
-    found: FoundCube
-    sha256: str
-    annotation: Annotation | None
 
 
 def import_hsidermoscopy(
@@ -101,7 +89,7 @@ def import_hsidermoscopy(
     target = _target(root)
     given = None if wavelengths_nm is None else checked_wavelengths(wavelengths_nm, where="wavelengths")
     known, source = _known_wavelengths(src, target, given)
-    checked: list[_Checked] = []
+    new: list[NewCube] = []
     of_cubes: dict[str, list[str]] = defaultdict(list)
     for done, found in enumerate(layout.cubes):
         if cancelled is not None and cancelled():
@@ -119,19 +107,27 @@ def import_hsidermoscopy(
             cube = fitting(cube, known, name=found.cube_id, where=found.path)
             for note in cube.notes:
                 of_cubes[note].append(found.cube_id)
-            checked.append(_Checked(found, sha256, _annotation(found, cube.shape_yx, layout.notes)))
+            annotation = _annotation(found, cube.shape_yx, layout.notes)
+            new.append(NewCube(found.cube_id, found.path, found.diagnosis, "", sha256, annotation))
         except InputError as error:
             layout.problems.append(str(error))
     _refuse_problems(layout, src)
     assert known is not None  # some cube was read, or the study has wavelengths
     if progress is not None:
         progress(len(layout.cubes), len(layout.cubes))
-    study = _write(target, root, src, known, source, checked, copy=copy)
-    notes = [source, *(f"{_named(ids)}: {note}" for note, ids in of_cubes.items()), *layout.notes]
-    unmarked = sum(one.annotation is None for one in checked)
+    if target is not None:
+        commit(target, new, copy=copy)
+    else:
+        with new_folder(root) as hidden:
+            said = source.removeprefix("wavelengths: ")
+            notes = f"imported from {src.name} (HSIDermoscopy layout)"
+            made = Study.create(hidden, wavelengths_nm=known, notes=notes, wavelengths_source=said)
+            commit(made, new, copy=copy, final_root=root)
+    told = [source, *(f"{_named(ids)}: {note}" for note, ids in of_cubes.items()), *layout.notes]
+    unmarked = sum(one.annotation is None for one in new)
     if unmarked:
-        notes.append(f"{unmarked} of {len(checked)} cubes have no mask yet")
-    return ImportReport(study, len(checked), layout.skipped, notes)
+        told.append(f"{unmarked} of {len(new)} cubes have no mask yet")
+    return ImportReport(target or Study.open(root), len(new), layout.skipped, told)
 
 
 def _target(root: Path) -> Study | None:
@@ -227,57 +223,3 @@ def _refuse_problems(layout: Layout, src: Path) -> None:
     more = len(layout.problems) - _TOLD_PROBLEMS
     what = told if len(layout.problems) == 1 else f"{len(layout.problems)} problems: {told}"
     raise InputError(what + (f" | and {more} more" if more > 0 else "") + " (nothing was imported)", where=src)
-
-
-def _write(
-    target: Study | None,
-    root: Path,
-    src: Path,
-    wavelengths_nm: NDArray[np.float64],
-    source: str,
-    checked: list[_Checked],
-    *,
-    copy: bool,
-) -> Study:
-    """Add to the study `target`; or fill a hidden folder beside `root` and rename it: `root` is whole or absent."""
-    if target is not None:
-        _fill(target, target.root, checked, copy=copy)
-        return target
-    hidden = root.with_name(f".{root.name}-{secrets.token_hex(4)}.new")
-    try:
-        with writing(root):
-            study = Study.create(
-                hidden,
-                wavelengths_nm=wavelengths_nm,
-                notes=f"imported from {src.name} (HSIDermoscopy layout)",
-                wavelengths_source=source.removeprefix("wavelengths: "),
-            )
-            _fill(study, root, checked, copy=copy)
-            if root.exists():
-                root.rmdir()  # empty; a rename over it fails on some systems
-            hidden.rename(root)
-    except BaseException:
-        shutil.rmtree(hidden, ignore_errors=True)
-        raise
-    return Study.open(root)
-
-
-def _fill(study: Study, final_root: Path, checked: list[_Checked], *, copy: bool) -> None:
-    entries, copies = [], []
-    try:
-        for one in checked:
-            path = one.found.path
-            if copy:
-                place = Path("cubes") / f"{one.found.cube_id}{path.suffix.lower()}"
-                if (study.root / place).exists():
-                    raise InputError("the file exists, but the manifest does not name it", where=study.root / place)
-                copies.append(study.root / place)
-                with writing(final_root / place), atomic_path(study.root / place) as temporary:
-                    shutil.copyfile(path, temporary)
-                path = final_root / place
-            entries.append(Entry(one.found.cube_id, stored_path(final_root, path), one.found.diagnosis, "", one.sha256))
-        study.commit(entries, [one.annotation for one in checked if one.annotation is not None])
-    except BaseException:
-        for copied in copies:
-            copied.unlink(missing_ok=True)
-        raise

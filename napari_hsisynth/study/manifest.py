@@ -46,6 +46,12 @@ class Entry:
     extra: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
+def id_from_name(name: str) -> str:
+    """Make a cube id of a file's name without its suffix: other signs than letters, digits and - become _."""
+    cube_id = re.sub(r"[^A-Za-z0-9_\-]+", "_", name).strip("_-")
+    return checked_id(cube_id, where=name)
+
+
 def checked_id(text: str, *, what: str = "cube id", longest: int = 100, where: object = None) -> str:
     """Return `text` if it can be a file name everywhere and be told apart from its endings, else raise InputError."""
     if len(text) > longest or not _ID.fullmatch(text):

@@ -133,6 +133,24 @@ def replaced_folder(root: Path, name: str) -> Iterator[Path]:
                 shutil.rmtree(old, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def new_folder(root: Path) -> Iterator[Path]:
+    """Yield the name of a hidden folder beside `root`, to be made and filled, that is then renamed to it.
+
+    So `root` appears whole or not at all. It may be there already if it is empty.
+    """
+    hidden = root.with_name(f".{root.name}-{secrets.token_hex(4)}.new")
+    try:
+        with writing(root):
+            yield hidden
+            if root.exists():
+                root.rmdir()  # empty; a rename over it fails on some systems
+            hidden.rename(root)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+
+
 def recover_folder(root: Path, name: str) -> None:
     """Put back ``root/name`` if a process was killed while replacing it."""
     if (root / name).exists() or not any(root.glob(f".{name}-*.old")):

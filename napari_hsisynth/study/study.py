@@ -37,7 +37,7 @@ from napari_hsisynth.study.storage import recover_folder, sha256_of, study_lock,
 class Study:
     """A study folder: open it with `Study.open`, make one with `Study.create`.
 
-    It holds the manifest as it was read; every change first reads it again, under a lock, so two programs may work on it.
+    It holds the manifest as read; every change first reads it again, under a lock, so that two programs may work on it.
 
     Parameters
     ----------

@@ -69,6 +69,29 @@ def read_wavelengths(path: Path) -> NDArray[np.float64]:
     return wavelengths
 
 
+def parse_wavelengths(text: str) -> NDArray[np.float64]:
+    """Read band centres in nm as people type them: ``465, 476, 487``, or ``465:630:16`` for an even grid.
+
+    Examples
+    --------
+    >>> parse_wavelengths("400:700:4")
+    array([400., 500., 600., 700.])
+    """
+    try:
+        if ":" in text:
+            first, last, bands = text.split(":")
+            if not 1 <= int(bands) <= 10_000:
+                raise ValueError("that many bands no camera has")
+            values = np.linspace(float(first), float(last), int(bands))
+        else:
+            values = np.array([float(word) for word in re.split(r"[,;\s]+", text.strip()) if word])
+    except ValueError:
+        raise InputError(
+            f"'{text}' is neither a list of band centres like 465,476,487 nor a grid like 465:630:16"
+        ) from None
+    return checked_wavelengths(values)
+
+
 def _is_number(text: str) -> bool:
     try:
         float(text.replace(",", "."))

@@ -1,0 +1,114 @@
+"""Adding many cubes that are already files: all of them or none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_hsisynth.atomic import atomic_path
+from napari_hsisynth.errors import InputError
+from napari_hsisynth.study.annotation import Annotation
+from napari_hsisynth.study.cube_files import fitting, free_file, read_file, stored_path
+from napari_hsisynth.study.diagnosis import Diagnosis
+from napari_hsisynth.study.manifest import Entry, id_from_name
+from napari_hsisynth.study.storage import Cancelled, Progress, sha256_of, writing
+from napari_hsisynth.study.study import Study
+
+
+@dataclass(frozen=True)
+class NewCube:
+    """A cube's file that was looked at and fits the study."""
+
+    cube_id: str
+    path: Path
+    diagnosis: Diagnosis
+    patient: str
+    sha256: str
+    annotation: Annotation | None = None
+
+
+def add_files(
+    study: Study,
+    files: Sequence[Path],
+    diagnosis: Diagnosis | str,
+    patient: str = "",
+    *,
+    copy: bool = False,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> list[str]:
+    """Add cubes from files; the names of the files, without suffix, become the ids.
+
+    Parameters
+    ----------
+    study : Study
+        To which they are added.
+    files : sequence of path-like
+        In any readable format.
+    diagnosis, patient
+        Of all of them.
+    copy : bool
+        Copy the files into the study instead of pointing at them.
+    progress, cancelled : callable, optional
+        As in `make_crops`.
+
+    Returns
+    -------
+    list of str
+        The ids, in the order of `files`.
+
+    Raises
+    ------
+    InputError
+        If one of them does not fit; then none is added.
+    """
+    new: list[NewCube] = []
+    for done, path in enumerate(files):
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        if progress is not None:
+            progress(done, len(files))
+        cube_id = id_from_name(path.stem)
+        if any(cube_id.lower() == one.cube_id.lower() for one in new):
+            raise InputError(f"two of the files would have the id '{cube_id}'", where=path, fix="rename one of them")
+        fitting(read_file(path), study.settings.wavelengths_nm, name=cube_id, where=path)
+        new.append(NewCube(cube_id, path, Diagnosis.parse(diagnosis), patient.strip(), sha256_of(path)))
+    commit(study, new, copy=copy)
+    if progress is not None:
+        progress(len(files), len(files))
+    return [one.cube_id for one in new]
+
+
+def commit(study: Study, new: Sequence[NewCube], *, copy: bool, final_root: Path | None = None) -> None:
+    """Add cubes that were looked at, with their annotations; if anything fails, what was copied is taken away again.
+
+    Parameters
+    ----------
+    study : Study
+        To which they are added.
+    new : sequence of NewCube
+        New to it.
+    copy : bool
+        Copy the files into ``cubes/``.
+    final_root : path-like, optional
+        Where the study will be, if it is made elsewhere and then renamed.
+    """
+    root = final_root or study.root
+    entries, copies = [], []
+    try:
+        for one in new:
+            path = one.path
+            if copy:
+                place = free_file(study.root / "cubes", one.cube_id, path.suffix.lower())
+                copies.append(place)
+                with writing(root / place.relative_to(study.root)), atomic_path(place) as temporary:
+                    shutil.copyfile(path, temporary)
+                path = root / place.relative_to(study.root)
+            entries.append(Entry(one.cube_id, stored_path(root, path), one.diagnosis, one.patient, one.sha256))
+        study.commit(entries, [one.annotation for one in new if one.annotation is not None])
+    except BaseException:
+        for place in copies:
+            place.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,385 @@
+"""`StudyDock`: open or make a study, see its cubes, open one of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QAction
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_hsisynth.errors import InputError
+from napari_hsisynth.optics import phantom_series
+from napari_hsisynth.optics.phantom import KINDS
+from napari_hsisynth.study import DIAGNOSIS_COLOURS, Cancelled, Diagnosis, ImportReport, Study, import_hsidermoscopy
+from napari_hsisynth.study.adding import add_files
+from napari_hsisynth.study.storage import new_folder
+from napari_hsisynth.widgets.session import session_for
+from napari_hsisynth.widgets.study_forms import AddForm, DemoForm, ImportForm, NewForm, StudyForm
+from napari_hsisynth.widgets.study_table import StudyTable
+from napari_hsisynth.widgets.task_row import TaskRow
+
+PHANTOM_NOTE = "PHANTOM: simulated, no patient"
+_TABLE_ROWS = 9  # shown without scrolling, at the least
+
+
+class StudyDock(QWidget):
+    """The study of this viewer.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+
+    Attributes
+    ----------
+    summary_changed : Signal
+        `summary` has another text.
+    """
+
+    summary_changed = Signal()
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.session = session_for(napari_viewer)
+        self._build()
+        self._listen(self.session.study_changed, self._study_changed)
+        self._listen(self.session.cube_changed, self._cube_changed)
+        self._listen(self.session.annotation_changed, self._annotation_changed)
+        self._study_changed(self.session.study)
+
+    # -- what is shown --------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        area = QScrollArea(self)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(content)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(area)
+
+        self.facts = _wrapping(content)
+        self.facts.setTextFormat(Qt.TextFormat.RichText)
+        self.empty = _wrapping(content)
+        self.empty.setText("No study open. A study is a folder with cubes, their masks, and what is made of them.")
+        self.open_button = QPushButton("Open a study", content)
+        self.open_button.clicked.connect(self._browse)
+        self.demo_button = QPushButton("Make a demo study", content)
+        self.demo_button.clicked.connect(lambda: self.show_form("Demo"))
+        self.task = TaskRow(content)
+        self.task.finished.connect(self._update_forms)
+        self.forms: dict[str, StudyForm] = {
+            "New": NewForm(content),
+            "Import": ImportForm(content),
+            "Demo": DemoForm(content),
+            "Add": AddForm(content),
+        }
+        starts = (self._make_new, self._start_import, self._start_demo, self._start_adding)
+        for form, start in zip(self.forms.values(), starts, strict=True):
+            form.asked.connect(start)
+        self.filter = QLineEdit(content)
+        self.filter.setPlaceholderText("filter: id, diagnosis, patient, status")
+        self.filter.setClearButtonEnabled(True)
+        self.filter.setAccessibleName("filter")
+        self.filter.textChanged.connect(self._filter_changed)
+        self.count = QLabel(content)
+        self.table = StudyTable(content)
+        self.table.setMinimumHeight((_TABLE_ROWS + 2) * self.table.verticalHeader().defaultSectionSize())
+        self.table.opened.connect(self.show_cube)
+        self.table.rows.edit_refused.connect(show_warning)
+        self.table.rows.dataChanged.connect(lambda *_: self._show_facts())
+        self.show_button = QPushButton("Open the cube", content)
+        self.show_button.setToolTip("Show the selected cube (Enter, or a double click on its row)")
+        self.show_button.clicked.connect(self._show_selected)
+        self.table.selectionModel().selectionChanged.connect(lambda *_: self._selection_changed())
+
+        column.addWidget(self.facts)
+        column.addWidget(self.empty)
+        column.addWidget(self.open_button)
+        column.addWidget(self.demo_button)
+        column.addLayout(self._actions(content))
+        for form in self.forms.values():
+            form.setVisible(False)
+            column.addWidget(form)
+        column.addWidget(self.task)
+        filters = QHBoxLayout()
+        filters.addWidget(self.filter, 1)
+        filters.addWidget(self.count)
+        column.addLayout(filters)
+        column.addWidget(self.table, 1)
+        column.addWidget(self.show_button)
+        self._spring = QWidget(content)
+        self._spring.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        column.addWidget(self._spring)
+
+    def _actions(self, parent: QWidget) -> QHBoxLayout:
+        row = QHBoxLayout()
+        self.recent_menu = QMenu(parent)
+        self.recent_menu.aboutToShow.connect(self._fill_recent)
+        opening = QToolButton(parent)
+        opening.setText("Open")
+        opening.setToolTip("Open a study; the arrow lists those opened lately")
+        opening.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        opening.setMenu(self.recent_menu)
+        opening.clicked.connect(self._browse)
+        row.addWidget(opening)
+        tips = {
+            "New": "Make an empty study",
+            "Import": "Make a study from a folder in the layout of HSIDermoscopy",
+            "Demo": "Make a study of phantoms, simulated lesions with their true masks",
+            "Add": "Add cubes from files to the open study",
+        }
+        self.buttons: dict[str, QToolButton] = {}
+        for name, tip in tips.items():
+            button = QToolButton(parent)
+            button.setText(name)
+            button.setToolTip(tip)
+            button.setCheckable(True)
+            button.toggled.connect(lambda on, name=name: self._toggle_form(name, on))
+            row.addWidget(button)
+            self.buttons[name] = button
+        row.addStretch(1)
+        return row
+
+    def summary(self) -> str:
+        """Return the study in one line."""
+        study = self.session.study
+        if study is None:
+            return "no study open"
+        low, high = study.wavelengths_nm.min(), study.wavelengths_nm.max()
+        cubes = f"{len(study.entries):,} cube{'' if len(study.entries) == 1 else 's'}"
+        return f"{study.name} · {cubes} · {len(study.wavelengths_nm)} bands {low:.0f}-{high:.0f} nm"
+
+    def show_form(self, name: str) -> None:
+        """Open one of the forms "New", "Import", "Demo" and "Add"."""
+        self.buttons[name].setChecked(True)
+
+    def _toggle_form(self, name: str, on: bool) -> None:
+        self.forms[name].setVisible(on)
+        if on:
+            for other, button in self.buttons.items():
+                button.setChecked(other == name)
+            self.forms[name].update_state()
+
+    def _close_forms(self) -> None:
+        for button in self.buttons.values():
+            button.setChecked(False)
+
+    def _study_changed(self, study: Study | None) -> None:
+        has_study = study is not None
+        for part in (self.facts, self.filter, self.count, self.table, self.show_button):
+            part.setVisible(has_study)
+        for part in (self.empty, self.open_button, self.demo_button, self._spring):
+            part.setVisible(not has_study)
+        self.buttons["Add"].setEnabled(has_study)
+        if not has_study:
+            self.buttons["Add"].setChecked(False)
+        self.table.load(study)
+        self._show_facts()
+        self._filter_changed()
+        self._cube_changed(self.session.cube_id)
+        self.summary_changed.emit()
+
+    def _show_facts(self) -> None:
+        study = self.session.study
+        if study is None:
+            return
+        entries = self.table.rows.entries
+        counts = Counter(entry.diagnosis for entry in entries)
+        shown = [
+            f'<span style="color:{DIAGNOSIS_COLOURS[diagnosis]}">●</span>&nbsp;{counts[diagnosis]}&nbsp;'
+            + diagnosis.label.replace(" ", "&nbsp;")
+            for diagnosis in Diagnosis
+            if counts[diagnosis]
+        ]
+        states = [state for entry in entries if (state := self.table.rows.states.get(entry.id)) is not None]
+        by_status = Counter(state.status for state in states)
+        told = [f"{by_status[status]} {status}" for status in ("done", "unsure", "todo") if by_status[status]]
+        lesions = sum(state.accepted for state in states)
+        lines = [f"<b>{study.name}</b>{self.summary().removeprefix(study.name)}"]
+        lines += ["&nbsp; ".join(shown)] if shown else []
+        lines += [f"{', '.join(told)} · {lesions:,} accepted lesions"] if told else []
+        self.facts.setText("<br>".join(lines))
+        where = [str(study.root), f"wavelengths: {study.settings.wavelengths_source}", study.notes]
+        self.facts.setToolTip("\n".join(line for line in where if line))
+
+    def _filter_changed(self) -> None:
+        shown = self.table.set_filter(self.filter.text())
+        total = len(self.table.rows.entries)
+        self.count.setText(f"{shown} of {total}" if self.filter.text().strip() else "")
+
+    def _selection_changed(self) -> None:
+        self.show_button.setEnabled(bool(self.table.selected()))
+
+    def _cube_changed(self, cube_id: str | None) -> None:
+        self.table.select(cube_id)
+        self._selection_changed()
+
+    def _annotation_changed(self, cube_id: str) -> None:
+        self.table.rows.refresh_state(cube_id)
+
+    def _update_forms(self) -> None:
+        for form in self.forms.values():
+            form.update_state()
+            form.setEnabled(True)
+
+    # -- what is done ---------------------------------------------------------------------------------------------
+
+    def open_study(self, path: Path) -> bool:
+        """Open the study at `path`; a notification says why if that fails."""
+        try:
+            self.session.open_study(path)
+        except InputError as error:
+            show_warning(str(error))
+            return False
+        self._close_forms()
+        return True
+
+    def show_cube(self, cube_id: str) -> None:
+        """Show a cube of the study in the viewer."""
+        try:
+            self.session.show_cube(cube_id)
+        except InputError as error:
+            show_warning(str(error))
+
+    def _show_selected(self) -> None:
+        for cube_id in self.table.selected()[:1]:
+            self.show_cube(cube_id)
+
+    def _browse(self) -> None:
+        start = self.session.study.root.parent if self.session.study is not None else Path.home()
+        found = QFileDialog.getExistingDirectory(self, "Folder of the study", str(start))
+        if found:
+            self.open_study(Path(found))
+
+    def _fill_recent(self) -> None:
+        self.recent_menu.clear()
+        for root in self.session.recent_studies():
+            action = QAction(str(root), self.recent_menu)
+            action.triggered.connect(lambda _checked=False, root=root: self.open_study(root))
+            self.recent_menu.addAction(action)
+        if self.session.study is not None:
+            self.recent_menu.addSeparator()
+            closing = QAction("Close the study", self.recent_menu)
+            closing.triggered.connect(lambda _checked=False: self.session.close_study())
+            self.recent_menu.addAction(closing)
+
+    def _make_new(self) -> None:
+        form = self.forms["New"]
+        assert isinstance(form, NewForm)
+        try:
+            study = Study.create(**form.options())
+        except InputError as error:
+            self.task.say(f"✖ {error}")
+            return
+        self.open_study(study.root)
+        self.show_form("Add")
+
+    def _start(self, name: str, work: Callable[..., Any], done: Callable[[Any], str], title: str) -> None:
+        self.forms[name].setEnabled(False)
+        self.task.start(work, done, title=title)
+
+    def _start_import(self) -> None:
+        form = self.forms["Import"]
+        assert isinstance(form, ImportForm)
+        source, folder, options = form.source.path, form.folder.path, form.options()
+        assert source is not None
+        assert folder is not None
+
+        def work(**hooks: Any) -> ImportReport:
+            return import_hsidermoscopy(source, folder, **options, **hooks)
+
+        self._start("Import", work, self._imported, f"importing {source.name}")
+
+    def _imported(self, report: ImportReport) -> str:
+        self.open_study(report.study.root)
+        parts = [f"✔ {report.imported} cubes imported", *report.notes]
+        if report.skipped:
+            parts.append(f"{len(report.skipped)} left out, the first: {report.skipped[0][0]} ({report.skipped[0][1]})")
+        return " · ".join(parts)
+
+    def _start_demo(self) -> None:
+        form = self.forms["Demo"]
+        assert isinstance(form, DemoForm)
+        options = form.options()
+        self._start("Demo", lambda **hooks: make_phantom_study(**options, **hooks), self._demo_made, "making phantoms")
+
+    def _demo_made(self, study: Study) -> str:
+        self.open_study(study.root)
+        self.show_cube(study.entries[0].id)
+        return f"✔ {len(study.entries)} phantom cubes made, with their true masks"
+
+    def _start_adding(self) -> None:
+        form, study = self.forms["Add"], self.session.study
+        assert isinstance(form, AddForm)
+        if study is None:
+            return
+        options = form.options()
+        self._start("Add", lambda **hooks: add_files(study, **options, **hooks), self._added, "adding")
+
+    def _added(self, added: list[str]) -> str:
+        self.session.reload()
+        form = self.forms["Add"]
+        assert isinstance(form, AddForm)
+        form.set_files([])
+        if added:
+            self.table.select(added[0])
+        return f"✔ {len(added)} cube{'' if len(added) == 1 else 's'} added"
+
+    def _listen(self, signal: Any, slot: Callable[..., None]) -> None:
+        """Connect one of the session's signals for as long as this dock lives; the session lives longer."""
+        signal.connect(slot)
+        self.destroyed.connect(lambda *_: signal.disconnect(slot, missing_ok=True))
+
+
+def make_phantom_study(
+    folder: Path,
+    *,
+    per_class: int,
+    seed: int,
+    sensor: str,
+    progress: Callable[[int, int], None],
+    cancelled: Callable[[], bool],
+) -> Study:
+    """Make a study of phantoms, as the verb ``phantom`` does; cancelling leaves no folder."""
+    total = len(KINDS) * per_class
+    study: Study | None = None
+    with new_folder(folder) as hidden:
+        for done, (cube_id, made) in enumerate(phantom_series(per_class, seed=seed, sensor=sensor)):
+            if cancelled():
+                raise Cancelled
+            progress(done, total)
+            if study is None:
+                study = Study.create(hidden, wavelengths_nm=made.cube.wavelengths_nm, notes=PHANTOM_NOTE)
+            study.add_cube(made.cube, cube_id, made.kind, mask=made.mask)
+    progress(total, total)
+    return Study.open(folder)
+
+
+def _wrapping(parent: QWidget) -> QLabel:
+    label = QLabel(parent)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    return label

@@ -1,0 +1,291 @@
+"""The table of a study's cubes: what they show, whose they are, and how far their annotation is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.qt.threading import create_worker
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
+from qtpy.QtGui import QAction, QColor, QIcon, QKeyEvent, QPainter, QPixmap
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
+
+from napari_hsisynth.errors import InputError
+from napari_hsisynth.study import DIAGNOSIS_COLOURS, AnnotationSummary, Diagnosis, Entry, Study
+
+COLUMNS = ("cube", "diagnosis", "patient", "status", "lesions")
+_ID, _DIAGNOSIS, _PATIENT, _STATUS, _LESIONS = range(len(COLUMNS))
+_TIPS = (
+    "Double click or Enter opens the cube",
+    "Right click corrects it",
+    "F2 edits it. Cubes of one patient stay on one side of every split",
+    "Of the annotation: todo, done or unsure",
+    "Accepted lesions; drafts and unsure ones behind the +",
+)
+
+_ROOT = QModelIndex()
+
+
+def diagnosis_icon(diagnosis: Diagnosis, size: int = 24) -> QIcon:
+    """Draw a disc in the colour of a diagnosis."""
+    pixmap = QPixmap(size, size)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(DIAGNOSIS_COLOURS[diagnosis]))
+    painter.drawEllipse(size // 6, size // 6, size * 2 // 3, size * 2 // 3)
+    painter.end()
+    return QIcon(pixmap)
+
+
+class StudyModel(QAbstractTableModel):
+    """Rows of a study's cubes; the annotations' states come later, from a thread.
+
+    Attributes
+    ----------
+    edit_refused : Signal
+        An edit failed: str.
+    states_loaded : Signal
+        The state of every annotation is known.
+    """
+
+    edit_refused = Signal(str)
+    states_loaded = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.study: Study | None = None
+        self.entries: tuple[Entry, ...] = ()
+        self.states: dict[str, AnnotationSummary | None] = {}
+        self._icons = {diagnosis: diagnosis_icon(diagnosis) for diagnosis in Diagnosis}
+
+    def load(self, study: Study | None) -> None:
+        """Show a study, or nothing."""
+        self.beginResetModel()
+        same = study is not None and self.study is not None and study.root == self.study.root
+        self.study = study
+        self.entries = study.entries if study is not None else ()
+        self.states = self.states if same else {}
+        self.endResetModel()
+        if study is not None:
+            worker = create_worker(_states, study, _start_thread=False)
+            worker.returned.connect(self._take_states)
+            worker.start()
+
+    def refresh_state(self, cube_id: str) -> None:
+        """Read the state of one annotation again."""
+        if self.study is None:
+            return
+        self.states[cube_id] = _state(self.study, cube_id)
+        row = next((row for row, entry in enumerate(self.entries) if entry.id == cube_id), None)
+        if row is not None:
+            self.dataChanged.emit(self.index(row, _STATUS), self.index(row, _LESIONS))
+
+    def _take_states(self, result: tuple[Study, dict[str, AnnotationSummary | None]]) -> None:
+        study, states = result
+        if study is self.study:  # else another study was opened meanwhile
+            self.states = states
+            if self.entries:
+                self.dataChanged.emit(self.index(0, _STATUS), self.index(len(self.entries) - 1, _LESIONS))
+            self.states_loaded.emit()
+
+    # Qt's names from here
+
+    def rowCount(self, parent: QModelIndex = _ROOT) -> int:
+        """Number of cubes."""
+        return 0 if parent.isValid() else len(self.entries)
+
+    def columnCount(self, parent: QModelIndex = _ROOT) -> int:
+        """Number of columns."""
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return title and tooltip of a column."""
+        if orientation == Qt.Orientation.Horizontal:
+            if role == Qt.ItemDataRole.DisplayRole:
+                return COLUMNS[section]
+            if role == Qt.ItemDataRole.ToolTipRole:
+                return _TIPS[section]
+        return None
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return text, icon and tooltip of a cell; `UserRole` sorts."""
+        entry, column = self.entries[index.row()], index.column()
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
+            return self._text(entry, column)
+        if role == Qt.ItemDataRole.UserRole:
+            state = self.states.get(entry.id)
+            return (state.accepted if state else -1) if column == _LESIONS else self._text(entry, column).lower()
+        if role == Qt.ItemDataRole.DecorationRole and column == _DIAGNOSIS:
+            return self._icons[entry.diagnosis]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return entry.path if column == _ID else _TIPS[column]
+        return None
+
+    def _text(self, entry: Entry, column: int) -> str:
+        if column < _STATUS:
+            return (entry.id, entry.diagnosis.label, entry.patient)[column]
+        if entry.id not in self.states:
+            return ""
+        state = self.states[entry.id]
+        if state is None:
+            return "damaged" if column == _STATUS else ""
+        if column == _STATUS:
+            return state.status
+        others = len(state.instances) - state.accepted
+        return f"{state.accepted}{f' + {others}' if others else ''}" if state.instances else ""
+
+    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
+        """Only the patient is edited in place."""
+        flags = super().flags(index)
+        return flags | Qt.ItemFlag.ItemIsEditable if index.column() == _PATIENT else flags
+
+    def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        """Store an edited patient."""
+        if role != Qt.ItemDataRole.EditRole or index.column() != _PATIENT:
+            return False
+        return self.correct([self.entries[index.row()].id], patient=str(value))
+
+    def correct(self, cube_ids: list[str], **changes: Any) -> bool:
+        """Store a corrected diagnosis or patient of some cubes."""
+        assert self.study is not None
+        try:
+            for cube_id in cube_ids:
+                self.study.update(cube_id, **changes)
+        except InputError as error:
+            self.edit_refused.emit(str(error))
+        self.entries = self.study.entries
+        self.dataChanged.emit(self.index(0, 0), self.index(len(self.entries) - 1, len(COLUMNS) - 1))
+        return True
+
+
+def _state(study: Study, cube_id: str) -> AnnotationSummary | None:
+    try:
+        return study.annotation_summary(cube_id)
+    except InputError:
+        return None
+
+
+def _states(study: Study) -> tuple[Study, dict[str, AnnotationSummary | None]]:
+    return study, {entry.id: _state(study, entry.id) for entry in study.entries}
+
+
+class _Filter(QSortFilterProxyModel):
+    """Keeps rows in which every typed word occurs, in any column."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.words: list[str] = []
+        self.setSortRole(Qt.ItemDataRole.UserRole)
+
+    def set_text(self, text: str) -> None:
+        self.words = text.lower().split()
+        self.invalidateFilter()
+
+    def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex) -> bool:
+        model = self.sourceModel()
+        row = "\n".join(str(model.index(source_row, column).data()) for column in range(len(COLUMNS))).lower()
+        return all(word in row for word in self.words)
+
+
+class StudyTable(QTableView):
+    """The cubes of a study.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+
+    Attributes
+    ----------
+    opened : Signal
+        A cube was double-clicked, or Enter was pressed on it: str.
+    """
+
+    opened = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.rows = StudyModel(self)
+        self._filter = _Filter(self)
+        self._filter.setSourceModel(self.rows)
+        self.setModel(self._filter)
+        self.setSortingEnabled(True)
+        self.sortByColumn(_ID, Qt.SortOrder.AscendingOrder)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setTabKeyNavigation(False)
+        self.setAccessibleName("cubes")
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._show_menu)
+        self.doubleClicked.connect(lambda index: self.opened.emit(self.cube_at(index)))
+        self.verticalHeader().setVisible(False)
+        self.verticalHeader().setDefaultSectionSize(round(1.6 * self.fontMetrics().height()))
+        header = self.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setSectionResizeMode(_DIAGNOSIS, QHeaderView.ResizeMode.Stretch)
+        header.setHighlightSections(False)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        width = self.fontMetrics().averageCharWidth()
+        for column, characters in ((_ID, 13), (_PATIENT, 8), (_STATUS, 8), (_LESIONS, 8)):
+            self.setColumnWidth(column, characters * width)
+
+    def load(self, study: Study | None) -> None:
+        """Show a study, or nothing."""
+        self.rows.load(study)
+
+    def set_filter(self, text: str) -> int:
+        """Keep the rows with all these words; return how many there are."""
+        self._filter.set_text(text)
+        return self._filter.rowCount()
+
+    def cube_at(self, index: QModelIndex) -> str:
+        """Return the id of the cube in a row."""
+        return str(index.sibling(index.row(), _ID).data())
+
+    def selected(self) -> list[str]:
+        """Ids of the selected cubes, from top to bottom."""
+        rows = self.selectionModel().selectedRows(_ID)
+        return [str(index.data()) for index in sorted(rows, key=lambda index: index.row())]
+
+    def select(self, cube_id: str | None) -> None:
+        """Select the row of a cube and scroll to it."""
+        for row in range(self._filter.rowCount()):
+            index = self._filter.index(row, _ID)
+            if index.data() == cube_id:
+                self.selectRow(row)
+                self.scrollTo(index)
+                return
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Open the cube on Enter."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
+            self.opened.emit(self.cube_at(self.currentIndex()))
+        else:
+            super().keyPressEvent(event)
+
+    def menu(self) -> QMenu:
+        """Make the menu of the selected cubes."""
+        menu = QMenu(self)
+        chosen = self.selected()
+        if chosen and self.rows.study is not None:
+            show = QAction(f"Open {chosen[0]}", menu)
+            show.triggered.connect(lambda: self.opened.emit(chosen[0]))
+            menu.addAction(show)
+            diagnoses = menu.addMenu(
+                "Diagnosis of the cube" if len(chosen) == 1 else f"Diagnosis of {len(chosen)} cubes"
+            )
+            for diagnosis in self.rows.study.classes:
+                action = QAction(diagnosis_icon(diagnosis), diagnosis.label, diagnoses)
+                action.triggered.connect(
+                    lambda _checked=False, diagnosis=diagnosis: self.rows.correct(chosen, diagnosis=diagnosis)
+                )
+                diagnoses.addAction(action)
+        return menu
+
+    def _show_menu(self, position: Any) -> None:
+        menu = self.menu()
+        if menu.actions():
+            menu.exec(self.viewport().mapToGlobal(position))
