@@ -115,7 +115,8 @@ def compare(
     if not np.isfinite(value):
         return Comparison(None, None, None, None, None, None, None, n, n_synthetic, "not defined for these cubes")
     m = min(n // 2, n_synthetic)
-    independent = len(np.unique(names))
+    drawn_together = _Groups(names)
+    independent = drawn_together.count
     if n < 2 * SMALLEST_HALF or m < SMALLEST_HALF or independent < 2 * SMALLEST_HALF:
         what = f"{n} real cubes" if independent == n else f"{n} real crops of {independent} patients or cubes"
         what = f"{n_synthetic} synthetic cube{'s' * (n_synthetic != 1)}" if n >= 4 and m < SMALLEST_HALF else what
@@ -123,7 +124,7 @@ def compare(
         return Comparison(value, None, None, None, None, None, None, n, n_synthetic, note)
     rng = np.random.default_rng(seed)
     pooled = np.concatenate([real, synthetic])
-    pooled_names = np.concatenate([names, [f"synthetic {i}" for i in range(n_synthetic)]])
+    all_together = _Groups(np.concatenate([names, [f"synthetic {i}" for i in range(n_synthetic)]]))
 
     def over(first: list[NDArray[np.intp]], second: list[NDArray[np.intp]]) -> Floats:
         """The statistic between two lists of draws, rows of `pooled`; some at a time, to bound the memory."""
@@ -131,19 +132,19 @@ def compare(
         values = np.concatenate([statistic(_means(pooled, first[p]), _means(pooled, second[p])) for p in parts])
         return values[np.isfinite(values)]
 
-    shuffles = [_shuffled(names, rng) for _ in range(n_splits)]
+    shuffles = [drawn_together.shuffled(rng) for _ in range(n_splits)]
     halves = over([order[:m] for order in shuffles], [order[-m:] for order in shuffles])
     if extremeness is not None:
         halves = np.exp(far(halves))
     at_m = over(
-        [_shuffled(names, rng)[:m] for _ in range(n_splits)],
+        [drawn_together.shuffled(rng)[:m] for _ in range(n_splits)],
         [n + rng.permutation(n_synthetic)[:m] for _ in range(n_splits)],
     )
     drawn = over(
-        [_with_repetition(names, rng) for _ in range(n_draws)],
+        [drawn_together.with_repetition(rng) for _ in range(n_draws)],
         [n + rng.integers(n_synthetic, size=n_synthetic) for _ in range(n_draws)],
     )
-    mixed = [_shuffled(pooled_names, rng) for _ in range(n_draws)]
+    mixed = [all_together.shuffled(rng) for _ in range(n_draws)]
     permuted = far(over([order[:n] for order in mixed], [order[n:] for order in mixed]))
     here = float(far(np.array([value]))[0])
     low, high = np.percentile(drawn, (2.5, 97.5)) - np.median(drawn) + value
@@ -185,23 +186,33 @@ def interval_of_mean(
     values, names = values[kept], names[kept]
     if len(np.unique(names)) < 2 * SMALLEST_HALF:
         return None
+    together = _Groups(names)
     rng = np.random.default_rng(seed)
-    low, high = np.percentile([values[_with_repetition(names, rng)].mean() for _ in range(n_draws)], (2.5, 97.5))
+    low, high = np.percentile([values[together.with_repetition(rng)].mean() for _ in range(n_draws)], (2.5, 97.5))
     return float(low), float(high)
 
 
-def _shuffled(names: NDArray[np.str_], rng: np.random.Generator) -> NDArray[np.intp]:
-    """Rows in random order, those of one group beside each other: a cut then divides one group at most."""
-    _, group = np.unique(names, return_inverse=True)
-    return np.lexsort((rng.random(len(names)), rng.permutation(group.max() + 1)[group]))
+class _Groups:
+    """Rows that are drawn together.
 
+    Parameters
+    ----------
+    names : ndarray of str, shape (n,)
+        Group of every row.
+    """
 
-def _with_repetition(names: NDArray[np.str_], rng: np.random.Generator) -> NDArray[np.intp]:
-    """As many groups as there are, drawn with repetition, with all their rows."""
-    _, group = np.unique(names, return_inverse=True)
-    count = group.max() + 1
-    members = [np.flatnonzero(group == k) for k in range(count)]
-    return np.concatenate([members[k] for k in rng.integers(count, size=count)])
+    def __init__(self, names: NDArray[np.str_]) -> None:
+        _, self.of_row = np.unique(names, return_inverse=True)
+        self.count = int(self.of_row.max()) + 1
+        self.rows = [np.flatnonzero(self.of_row == k) for k in range(self.count)]
+
+    def shuffled(self, rng: np.random.Generator) -> NDArray[np.intp]:
+        """All rows in random order, those of one group beside each other: a cut then divides one group at most."""
+        return np.lexsort((rng.random(len(self.of_row)), rng.permutation(self.count)[self.of_row]))
+
+    def with_repetition(self, rng: np.random.Generator) -> NDArray[np.intp]:
+        """As many groups as there are, drawn with repetition, with all their rows."""
+        return np.concatenate([self.rows[k] for k in rng.integers(self.count, size=self.count)])
 
 
 def _means(rows: Floats, draws: list[NDArray[np.intp]]) -> Floats:

@@ -60,6 +60,9 @@ def select(
     notes: list[str] = []
     study = real.study or synthetic.study
     wanted = _diagnoses(synthetic, diagnosis)
+    if diagnosis is None and wanted == {Diagnosis.OTHER} and not any(r.diagnosis in wanted for r in real.records):
+        notes.append("the synthetic cubes have no diagnosis: compared with real cubes of every diagnosis")
+        wanted = None
     records = [r for r in real.records if wanted is None or r.diagnosis in wanted]
     words = "all" if wanted is None else ", ".join(sorted(d.label for d in wanted))
     if not records:
