@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-from napari.settings import get_settings
-from napari.utils.theme import get_theme
 from pydantic import BaseModel, ValidationError
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QEvent, Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_hsisynth.widgets.fold import Fold
 from napari_hsisynth.widgets.form_fields import FieldEditor, in_words, plain
+from napari_hsisynth.widgets.theme import theme_colours
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -52,8 +51,6 @@ class ConfigForm(QWidget, Generic[M]):
         self._lay_out()
         for editor in self.editors.values():
             editor.widget.changed.connect(self._check)
-        get_settings().appearance.events.theme.connect(self._restyle)
-        self.destroyed.connect(lambda *_, slot=self._restyle: get_settings().appearance.events.theme.disconnect(slot))
         self._restyle()
         self._check()
 
@@ -167,7 +164,13 @@ class ConfigForm(QWidget, Generic[M]):
             rows.addRow(label, native)
         return rows
 
-    def _restyle(self, _event: Any = None) -> None:
-        """Mark with the theme's own colour of errors; a border alone is too thin to be seen in the dark theme."""
-        colour = get_theme(get_settings().appearance.theme).error.as_hex()
-        self.setStyleSheet(f'*[invalid="true"] {{ border: 2px solid {colour}; }}')
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.StyleChange:
+            self._restyle()
+
+    def _restyle(self) -> None:
+        style = f'*[invalid="true"] {{ border: 2px solid {theme_colours().error}; }}'
+        if style != self.styleSheet():
+            self.setStyleSheet(style)

@@ -91,6 +91,7 @@ class JobDock(QWidget):
         super().__init__()
         self.viewer, self.verb = napari_viewer, verb
         self.session = session_for(napari_viewer)
+        self._root = self.study.root if self.study is not None else None
         area = QScrollArea(self)
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -226,8 +227,11 @@ class JobDock(QWidget):
         if self.row.run is not None:
             self.session.runs_changed.emit(self.row.run.id)
 
-    def _study_changed(self, _study: Study | None) -> None:
-        self.row.detach()
+    def _study_changed(self, study: Study | None) -> None:
+        root = study.root if study is not None else None
+        if root != self._root:  # the same study read again changes nothing for a job that is followed
+            self._root = root
+            self.row.detach()
         self.refresh()
         self.summary_changed.emit()
 

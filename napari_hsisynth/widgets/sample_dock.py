@@ -16,11 +16,12 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunState
 from napari_hsisynth.study import Study, read_crop, read_crops_index
 from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill, wrapped
-from napari_hsisynth.widgets.layers import cube_layer_data
+from napari_hsisynth.widgets.layers import add_cube
 from napari_hsisynth.widgets.run_table import RunSummary, summarise_all
 
 #: Most cubes that one click adds to the viewer, so that a set of hundreds does not fill the layer list.
 MOST_SHOWN = 16
+_VIEW = "synthetic"
 
 
 def read_cubes(folder: Path, count: int) -> list[Cube]:
@@ -218,11 +219,10 @@ class SampleDock(JobDock):
         if isinstance(found, str):
             show_warning(found)
             return
+        shown = {layer.name for layer in self.viewer.layers}
         for cube in found:
-            data, options, _ = cube_layer_data(cube)
-            name = f"{cube.name} · synthetic"
-            if name not in self.viewer.layers:
-                self.viewer.add_image(data, **{**options, "name": name})
+            if f"{cube.name} · {_VIEW}" not in shown:
+                add_cube(self.viewer, cube, view=_VIEW)
 
     def _open_folder(self) -> None:
         if self.study is not None and self.selected_set is not None:

@@ -6,7 +6,7 @@ import json
 from typing import Any, get_args
 
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_info, show_warning
+from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from napari_hsisynth.errors import InputError
@@ -19,7 +19,7 @@ from napari_hsisynth.widgets.fold import Fold
 from napari_hsisynth.widgets.form import ConfigForm
 from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill, wrapped
 from napari_hsisynth.widgets.job_row import duration_text
-from napari_hsisynth.widgets.layers import cube_layer_data
+from napari_hsisynth.widgets.layers import add_cube
 from napari_hsisynth.widgets.preview import Preview, Tile
 from napari_hsisynth.widgets.preview_grid import PreviewGrid
 from napari_hsisynth.widgets.run_plots import LossPlot, SpectraPlot
@@ -71,7 +71,7 @@ class TrainDock(JobDock):
         self.form_layout.setContentsMargins(0, 0, 0, 0)
         self.settings_fold = Fold("settings", self.form_page, is_open=True, parent=self.content)
         self.resume_button = QPushButton("Resume", self.content)
-        self.resume_button.clicked.connect(lambda: self.row.run is not None and self.resume(self.row.run))
+        self.resume_button.clicked.connect(self._resume_shown)
         self.estimate = wrapped("", self.content)
         self.losses, self.samples, self.spectra = LossPlot(), PreviewGrid(), SpectraPlot()
         self.tabs = QTabWidget(self.content)
@@ -257,6 +257,10 @@ class TrainDock(JobDock):
         except InputError as error:
             show_warning(str(error))
 
+    def _resume_shown(self) -> None:
+        if self.row.run is not None:
+            self.resume(self.row.run)
+
     # -- what a run tells -----------------------------------------------------------------------------------------
 
     def attach(self, run: RunFolder, job: Any = None) -> None:
@@ -306,12 +310,7 @@ class TrainDock(JobDock):
 
     def _show_tile(self, tile: Tile) -> None:
         """Add the cube behind a picture as a layer; a second click only selects it."""
-        name = f"{tile.cube.name} · preview"
-        if name not in self.viewer.layers:
-            data, options, _ = cube_layer_data(tile.cube)
-            self.viewer.add_image(data, **{**options, "name": name})
-            show_info(f"{name} added to the layers")
-        self.viewer.layers.selection.active = self.viewer.layers[name]
+        add_cube(self.viewer, tile.cube, view="preview")
 
     # -- settings that come back ----------------------------------------------------------------------------------
 

@@ -1,0 +1,237 @@
+"""The Train dock with a real viewer and real, tiny trainings as child processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from qtpy.QtCore import QThreadPool
+
+from napari_hsisynth.jobs import RunFolder, attach, list_runs
+from napari_hsisynth.optics import lesion_phantom
+from napari_hsisynth.study import Study, make_crops
+from napari_hsisynth.training.config import MODELS, PRESETS
+from napari_hsisynth.widgets.session import session_for
+from napari_hsisynth.widgets.train_dock import TrainDock, data_text
+
+pytest.importorskip("torch")
+
+#: The smallest network on the smallest images.
+TINY = {"image_size": 16, "width": 4, "latent_dim": 2, "batch_size": 2, "augment": False}
+#: Starting a process that imports torch takes its time on a busy machine, ms.
+START_MS, STEP_MS = 120_000, 60_000
+
+
+def make_study(root: Path, melanomas: int = 8, nevi: int = 2) -> Study:
+    study = None
+    for kind, count in (("melanoma", melanomas), ("nevus", nevi)):
+        for seed in range(count):
+            phantom = lesion_phantom(kind, shape=(32, 40), seed=seed, sensor="hsidermoscopy")
+            study = study or Study.create(root, wavelengths_nm=phantom.cube.wavelengths_nm, notes="PHANTOM")
+            study.add_cube(phantom.cube, f"PHANTOM_{kind}_{seed:04}", kind, mask=phantom.mask)
+    assert study is not None
+    make_crops(study)
+    return study
+
+
+@pytest.fixture(autouse=True)
+def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HSISYNTH_SETTINGS", str(tmp_path / "settings.ini"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[Study]:
+    """A study of phantoms; whatever still trains in it is ended with the test."""
+    study = make_study(tmp_path / "study")
+    yield study
+    for run in list_runs(study.root):
+        job = attach(run)
+        if job is not None:
+            job.kill()
+
+
+@pytest.fixture
+def dock(make_napari_viewer_proxy, study: Study) -> Iterator[TrainDock]:
+    viewer = make_napari_viewer_proxy()
+    dock = TrainDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    session_for(viewer).open_study(study.root)
+    yield dock
+    dock.row.detach()
+    QThreadPool.globalInstance().waitForDone(5_000)
+
+
+def statuses(dock: TrainDock) -> list[str]:
+    seen: list[str] = []
+    dock.row.state_changed.connect(lambda state: seen.append(state.status) if seen[-1:] != [state.status] else None)
+    return seen
+
+
+def test_a_training_from_the_first_click_to_its_end(dock: TrainDock, study: Study, qtbot, make_napari_viewer) -> None:
+    """Start, watch, stop, resume, attach from elsewhere, kill, resume, done: each start costs an import of torch."""
+    seen = statuses(dock)
+    dock.form.set_values({**TINY, "max_images": 10**9, "preview_every": 200, "checkpoint_every": 200})
+    assert dock.start_button.isEnabled(), dock.reason.text()
+    dock.start_button.click()
+    assert dock.row.state.status == "starting"  # within the click, long before torch is loaded
+    assert not dock.start_button.isEnabled()
+    assert not dock.settings_fold.is_open
+    run = dock.row.run
+    assert run is not None
+    qtbot.waitUntil(lambda: dock.row.state.images > 400, timeout=START_MS)
+    assert "of 1,000,000,000 images" in dock.row.status.text()
+    assert dock.summary().startswith("vae-melanoma running")
+    qtbot.waitUntil(lambda: len(dock.losses.points("validation")[0]) >= 2, timeout=STEP_MS)
+    assert len(dock.losses.points("training")[0]) >= 1
+    qtbot.waitUntil(lambda: dock.samples.list.count() == 16, timeout=STEP_MS)
+    at, _ = dock.spectra.curves["synthetic"].getData()
+    assert len(at) == 16
+    assert dock.samples.colour.name().upper() == "#D55E00"
+
+    dock.stop_button.click()
+    assert dock.row.state.status == "stopping"
+    qtbot.waitUntil(lambda: dock.row.state.status == "stopped", timeout=STEP_MS)
+    assert seen == ["starting", "running", "stopping", "stopped"]
+    qtbot.waitUntil(lambda: [s.state.status for s in dock.runs.summaries] == ["stopped"], timeout=STEP_MS)
+    assert dock.start_button.isEnabled()
+    images = dock.row.state.images
+
+    dock.resume_button.click()
+    assert dock.row.state.status == "starting"
+    qtbot.waitUntil(lambda: dock.row.state.status == "running" and dock.row.state.images > images, timeout=START_MS)
+    other = TrainDock(make_napari_viewer())  # as if napari had been started again while the training goes on
+    qtbot.addWidget(other)
+    other.session.open_study(study.root)
+    qtbot.waitUntil(lambda: other.row.run == run and other.row.state.images > images, timeout=STEP_MS)
+    assert other.row.state.status == "running"
+    other.row.detach()
+    job = attach(run)
+    assert job is not None
+    job.kill()
+    qtbot.waitUntil(lambda: dock.row.state.status == "failed", timeout=STEP_MS)
+    assert "killed" in dock.row.status.text()
+
+    # let the rest be short: the run's own configuration is what a resume goes by
+    config = run.config
+    last = max(event.images or 0 for event in run.events() if event.kind == "checkpoint")
+    run.write_config({**config, "max_images": last + 100})
+    qtbot.waitUntil(lambda: dock.resume_button.isEnabled(), timeout=STEP_MS)
+    dock.resume_button.click()
+    qtbot.waitUntil(lambda: dock.row.state.status == "done", timeout=START_MS)
+    assert dock.row.state.images == last + 100
+    at, _ = dock.losses.points("training")
+    assert (at[1:] >= at[:-1]).all()
+    assert at[-1] == last + 100
+    assert not dock.resume_button.isEnabled()
+    qtbot.waitUntil(lambda: dock.runs.summaries[0].state.status == "done", timeout=STEP_MS)
+
+
+def test_a_failed_training_shows_its_reason(dock: TrainDock, study: Study, qtbot) -> None:
+    (study.crops_dir / "crops.csv").unlink()  # as if somebody had cleaned up the wrong folder
+    dock.start()
+    qtbot.waitUntil(lambda: dock.row.state.status == "failed", timeout=START_MS)
+    assert "the study has no crops" in dock.row.status.text()
+    dock.row.details_button.click()
+    assert "error:" in dock.row.log.toPlainText()
+
+
+def shown_command(dock: TrainDock) -> str:
+    return dock.command.command
+
+
+def test_the_command_is_what_the_form_says(dock: TrainDock, study: Study) -> None:
+    assert shown_command(dock).endswith("--model vae --diagnosis melanoma")
+    dock.diagnosis.setCurrentIndex(dock.diagnosis.findData(None))
+    assert "--diagnosis" not in shown_command(dock)
+    assert dock.data.text() == data_text(dock._summary, False)
+    assert dock.data.text().startswith("10 crops (8 melanoma, 2 nevus) · train ")
+    dock.preset.setCurrentIndex(dock.preset.findData("try"))
+    dock.preset.activated.emit(dock.preset.currentIndex())
+    assert dock.form.config().max_images == PRESETS["vae"]["try"]["max_images"]
+    assert shown_command(dock).endswith("--preset try")
+    dock.form.set_values({"lr": 2e-4, "augment": False})
+    assert shown_command(dock).endswith("--preset try --set lr=0.0002 --set augment=false")
+    parsed = parse_again(dock.words())
+    assert parsed == dock.form.config()
+
+
+def parse_again(words: list[str]) -> Any:
+    """Read the dock's command as the command line does."""
+    from napari_hsisynth.cli import build_parser
+    from napari_hsisynth.training.command import settings
+    from napari_hsisynth.training.config import parse
+
+    args = build_parser().parse_args(words)
+    return parse(settings(args.model, args.preset, args.config, args.set))
+
+
+def test_an_invalid_field_disables_train_and_says_why(dock: TrainDock) -> None:
+    dock.form.editors["image_size"].widget.native.setText("40")
+    assert not dock.start_button.isEnabled()
+    assert dock.reason.text() == "Settings: image size: must be a multiple of 16 px"
+    assert dock.start_button.toolTip() == dock.reason.text()
+    dock.form.editors["image_size"].widget.native.setText("32")
+    assert dock.start_button.isEnabled()
+    assert not dock.reason.isVisible()
+
+
+def test_empty_states_lead_on(make_napari_viewer_proxy, tmp_path: Path, qtbot) -> None:
+    viewer = make_napari_viewer_proxy()
+    dock = TrainDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    dock.show()
+    assert not dock.content.isVisibleTo(dock)
+    assert dock.empty_button.text() == "Open or make a study"
+    phantom = lesion_phantom("nevus", shape=(32, 40), seed=0)
+    study = Study.create(tmp_path / "s", wavelengths_nm=phantom.cube.wavelengths_nm)
+    study.add_cube(phantom.cube, "PHANTOM_a", "nevus", mask=phantom.mask)
+    session = session_for(viewer)
+    session.open_study(study.root)
+    assert dock.empty_button.text() == "Crop lesions"
+    make_crops(study)
+    session.crops_changed.emit()
+    assert dock.content.isVisibleTo(dock)
+    session.close_study()
+    assert dock.empty_button.text() == "Open or make a study"
+
+
+def test_a_reload_of_the_study_keeps_the_followed_run(dock: TrainDock, study: Study) -> None:
+    run = RunFolder(study.runs_dir / "20260101-000000-vae-melanoma-0000")
+    run.append("started", pid=1, create_time=0.0, host="elsewhere", verb="train", resumed_at=None)
+    dock.attach(run)
+    dock.session.reload()
+    assert dock.row.run == run
+
+
+def test_settings_come_back(dock: TrainDock, study: Study, monkeypatch, make_napari_viewer, qtbot) -> None:
+    dock.form.set_values({"lr": 3e-4, "seed": 7})
+    dock._remember()
+    again = TrainDock(make_napari_viewer())
+    qtbot.addWidget(again)
+    assert again.form.config().lr == 3e-4
+    assert again.form.changed_values() == {"lr": 3e-4, "seed": 7}
+    from napari_hsisynth.widgets import settings
+
+    settings.set_value("train/vae", json.dumps({"values": {"no_longer_there": 1, "lr": 1}}))
+    last = TrainDock(make_napari_viewer())
+    qtbot.addWidget(last)
+    assert last.form.config() == MODELS["vae"]()
+
+
+def test_a_picture_becomes_a_layer_once(dock: TrainDock, tmp_path: Path) -> None:
+    import numpy as np
+
+    from napari_hsisynth.widgets.preview import load_preview
+
+    path = tmp_path / "p.npz"
+    np.savez(path, samples=np.ones((2, 16, 8, 8), np.float32), wavelengths_nm=np.linspace(465, 630, 16))
+    tile = load_preview(path, 100, name="vae-melanoma-3fa2").samples[0]
+    for _ in range(2):
+        dock.samples.chosen.emit(tile)
+    names = [layer.name for layer in dock.viewer.layers]
+    assert names == ["vae-melanoma-3fa2 @ 100 images sample 1 · preview"]
+    assert dock.viewer.layers[0].metadata["hsisynth"]["origin"] == "synthetic"
