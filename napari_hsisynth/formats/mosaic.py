@@ -40,14 +40,17 @@ class MosaicLayout:
     source: str = ""
 
     def __post_init__(self) -> None:
-        pattern = [(row, col) for row in range(self.rows) for col in range(self.cols)]
-        if sorted(self.positions) != pattern:
+        inside = all(0 <= row < self.rows and 0 <= col < self.cols for row, col in self.positions)
+        # counted rather than listed: a wrong number in a table may claim a pattern of any size
+        if not inside or not len(self.positions) == len(set(self.positions)) == self.rows * self.cols:
             raise InputError(
-                f"a pattern of {self.rows}x{self.cols} needs each of its {len(pattern)} positions exactly once",
+                f"a pattern of {self.rows}x{self.cols} needs each of its {self.rows * self.cols} places exactly once",
                 where=self.source or "mosaic layout",
             )
-        if self.centres_nm is not None and len(self.centres_nm) != len(pattern):
-            raise InputError(f"{len(self.centres_nm)} centres for {len(pattern)} bands", where=self.source or None)
+        if self.centres_nm is not None and len(self.centres_nm) != len(self.positions):
+            raise InputError(
+                f"{len(self.centres_nm)} centres for {len(self.positions)} bands", where=self.source or None
+            )
 
     @classmethod
     def plain(cls, rows: int, cols: int) -> MosaicLayout:

@@ -263,9 +263,7 @@ def _clear_errors(path: Path, what: str, fix: str = "") -> Iterator[None]:
     """Turn whatever the block raises into one InputError: parsers that meet arbitrary bytes raise anything."""
     try:
         yield
-    except InputError as error:
-        if error.where is not None:
-            raise
+    except InputError as error:  # of a part inside, which does not know the file
         raise InputError(error.what, where=path, fix=error.fix) from error
     except PermissionError as error:
         raise InputError("cannot be read: permission denied", where=path) from error
