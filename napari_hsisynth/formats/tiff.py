@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats.registry import Format, ReadOptions
 from napari_hsisynth.formats.unlabelled import Variable, check_claim
+
+# what it would print about a damaged file is said once, by the InputError
+tifffile.logger().addHandler(logging.NullHandler())
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 #: A page with several samples per pixel is a picture, not a band.
@@ -37,12 +42,24 @@ def _checked_pages(tif: tifffile.TiffFile, size: int) -> Variable:
         if page.shape != first.shape or page.dtype != first.dtype:
             raise InputError(f"not a cube: page {number} has another size or type than the first")
         ends = [start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
-        if max(ends, default=0) > size:
+        if max(ends, default=0) > size or (page is pages[-1] and _following(tif, page.offset)):
             raise InputError("the file is truncated", fix="copy it again")
     shape = first.shape if len(pages) == 1 else (len(pages), *first.shape)
     variable = Variable("pages", shape, str(first.dtype))
     check_claim(variable, size)
     return variable
+
+
+def _following(tif: tifffile.TiffFile, offset: int) -> int:
+    """Return where the page behind the one at `offset` begins; not 0 behind the last means that pages are lost.
+
+    tifffile only logs this and returns fewer bands.
+    """
+    form, handle = tif.tiff, tif.filehandle
+    handle.seek(offset)
+    (tags,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
+    handle.seek(offset + form.tagnosize + tags * form.tagsize)
+    return int(struct.unpack(form.offsetformat, handle.read(form.offsetsize))[0])
 
 
 def variables(path: Path) -> list[Variable]:
