@@ -32,6 +32,9 @@ _MEASURES: dict[str, tuple[str, str, Any]] = {
 
 _SMALLEST_FOR_SSIM_PX = 11
 
+#: A reconstruction that is better than the trivial one by less than this share has learned nothing.
+_NO_BETTER = 0.01
+
 
 def evaluate_pairs(
     originals: ArrayLike,
@@ -189,7 +192,7 @@ def _findings(metrics: dict[str, Measure]) -> tuple[str, ...]:
     lesion, skin = metrics.get("spectral_angle_lesion"), metrics.get("spectral_angle_skin")
     if lesion and skin and lesion.value is not None and skin.value is not None:
         said.append(f"Inside the lesions it is {number(lesion.value, 'rad')}, on skin {number(skin.value, 'rad')}.")
-    if trivial is not None and angle.value >= trivial:
+    if trivial is not None and angle.value > (1 - _NO_BETTER) * trivial:
         said.append("The model does not beat the trivial reconstruction in spectral angle.")
     if noise.value is not None:
         similar = metrics.get("ssim")
