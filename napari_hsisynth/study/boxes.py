@@ -11,7 +11,7 @@ from napari_hsisynth.errors import InputError
 
 Box = tuple[int, int, int, int]
 
-_LARGEST_MARGIN = 10.0
+LARGEST_MARGIN = 10.0
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
@@ -73,7 +73,7 @@ def _widened(low: int, high: int, length: int, limit: int, *, keep_length: bool)
 
 def check_margin(margin: float) -> None:
     """Raise InputError unless the margin is a number from 0 to 10."""
-    if not (math.isfinite(margin) and 0 <= margin <= _LARGEST_MARGIN):
+    if not (math.isfinite(margin) and 0 <= margin <= LARGEST_MARGIN):
         raise InputError(
-            f"margin {margin} is not in 0..{_LARGEST_MARGIN:g}", fix="0.5 makes both sides 1.5 times as long"
+            f"margin {margin} is not in 0..{LARGEST_MARGIN:g}", fix="0.5 makes both sides 1.5 times as long"
         )

@@ -12,15 +12,12 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import (
     QFileDialog,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QMenu,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -31,6 +28,7 @@ from napari_hsisynth.optics.phantom import KINDS
 from napari_hsisynth.study import DIAGNOSIS_COLOURS, Cancelled, Diagnosis, ImportReport, Study, import_hsidermoscopy
 from napari_hsisynth.study.adding import add_files
 from napari_hsisynth.study.storage import new_folder
+from napari_hsisynth.widgets.scroll_column import ScrollColumn, wrapping_label
 from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.study_forms import AddForm, DemoForm, ImportForm, NewForm, StudyForm
 from napari_hsisynth.widgets.study_table import StudyTable
@@ -68,20 +66,15 @@ class StudyDock(QWidget):
     # -- what is shown --------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        content = QWidget()
-        column = QVBoxLayout(content)
-        area = QScrollArea(self)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(content)
+        area = ScrollColumn(self)
+        content, column = area.content, area.column
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(area)
 
-        self.facts = _wrapping(content)
+        self.facts = wrapping_label(content)
         self.facts.setTextFormat(Qt.TextFormat.RichText)
-        self.empty = _wrapping(content)
+        self.empty = wrapping_label(content)
         self.empty.setText("No study open. A study is a folder with cubes, their masks, and what is made of them.")
         self.open_button = QPushButton("Open a study", content)
         self.open_button.clicked.connect(self._browse)
@@ -135,31 +128,29 @@ class StudyDock(QWidget):
 
     def _actions(self, parent: QWidget) -> QHBoxLayout:
         row = QHBoxLayout()
+        row.setSpacing(2)
         self.recent_menu = QMenu(parent)
         self.recent_menu.aboutToShow.connect(self._fill_recent)
-        opening = QToolButton(parent)
-        opening.setText("Open")
-        opening.setToolTip("Open a study; the arrow lists those opened lately")
-        opening.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
-        opening.setMenu(self.recent_menu)
-        opening.clicked.connect(self._browse)
-        row.addWidget(opening)
+        self.open_other = QPushButton("Open", parent)
+        self.open_other.setToolTip("Open a study, one of those opened lately, or close this one")
+        self.open_other.setMenu(self.recent_menu)
+        row.addWidget(self.open_other)
         tips = {
             "New": "Make an empty study",
             "Import": "Make a study from a folder in the layout of HSIDermoscopy",
             "Demo": "Make a study of phantoms, simulated lesions with their true masks",
             "Add": "Add cubes from files to the open study",
         }
-        self.buttons: dict[str, QToolButton] = {}
+        self.buttons: dict[str, QPushButton] = {}
         for name, tip in tips.items():
-            button = QToolButton(parent)
-            button.setText(name)
+            button = QPushButton(name, parent)
             button.setToolTip(tip)
             button.setCheckable(True)
             button.toggled.connect(lambda on, name=name: self._toggle_form(name, on))
             row.addWidget(button)
             self.buttons[name] = button
-        row.addStretch(1)
+        for button in (self.open_other, *self.buttons.values()):
+            button.setMinimumWidth(1)
         return row
 
     def summary(self) -> str:
@@ -169,7 +160,7 @@ class StudyDock(QWidget):
             return "no study open"
         low, high = study.wavelengths_nm.min(), study.wavelengths_nm.max()
         cubes = f"{len(study.entries):,} cube{'' if len(study.entries) == 1 else 's'}"
-        return f"{study.name} · {cubes} · {len(study.wavelengths_nm)} bands {low:.0f}-{high:.0f} nm"
+        return f"{study.name} · {cubes} · {len(study.wavelengths_nm)} bands {low:.0f}-{high:.0f}\u00a0nm"
 
     def show_form(self, name: str) -> None:
         """Open one of the forms "New", "Import", "Demo" and "Add"."""
@@ -275,6 +266,10 @@ class StudyDock(QWidget):
 
     def _fill_recent(self) -> None:
         self.recent_menu.clear()
+        choosing = QAction("Choose a folder …", self.recent_menu)
+        choosing.triggered.connect(lambda _checked=False: self._browse())
+        self.recent_menu.addAction(choosing)
+        self.recent_menu.addSeparator()
         for root in self.session.recent_studies():
             action = QAction(str(root), self.recent_menu)
             action.triggered.connect(lambda _checked=False, root=root: self.open_study(root))
@@ -375,11 +370,3 @@ def make_phantom_study(
             study.add_cube(made.cube, cube_id, made.kind, mask=made.mask)
     progress(total, total)
     return Study.open(folder)
-
-
-def _wrapping(parent: QWidget) -> QLabel:
-    label = QLabel(parent)
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-    return label

@@ -6,7 +6,7 @@ from typing import Any
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
-from qtpy.QtGui import QAction, QColor, QIcon, QKeyEvent, QPainter, QPixmap
+from qtpy.QtGui import QAction, QColor, QIcon, QKeyEvent, QPainter, QPixmap, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
 
 from napari_hsisynth.errors import InputError
@@ -35,7 +35,9 @@ def diagnosis_icon(diagnosis: Diagnosis, size: int = 24) -> QIcon:
     painter.setBrush(QColor(DIAGNOSIS_COLOURS[diagnosis]))
     painter.drawEllipse(size // 6, size // 6, size * 2 // 3, size * 2 // 3)
     painter.end()
-    return QIcon(pixmap)
+    icon = QIcon(pixmap)
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)  # else it would be tinted in a selected row
+    return icon
 
 
 class StudyModel(QAbstractTableModel):
@@ -112,17 +114,18 @@ class StudyModel(QAbstractTableModel):
         """Return text, icon and tooltip of a cell; `UserRole` sorts."""
         entry, column = self.entries[index.row()], index.column()
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return self._text(entry, column)
+            return self.text(entry, column)
         if role == Qt.ItemDataRole.UserRole:
             state = self.states.get(entry.id)
-            return (state.accepted if state else -1) if column == _LESIONS else self._text(entry, column).lower()
+            return (state.accepted if state else -1) if column == _LESIONS else self.text(entry, column).lower()
         if role == Qt.ItemDataRole.DecorationRole and column == _DIAGNOSIS:
             return self._icons[entry.diagnosis]
         if role == Qt.ItemDataRole.ToolTipRole:
             return entry.path if column == _ID else _TIPS[column]
         return None
 
-    def _text(self, entry: Entry, column: int) -> str:
+    def text(self, entry: Entry, column: int) -> str:
+        """Return what a cell says."""
         if column < _STATUS:
             return (entry.id, entry.diagnosis.label, entry.patient)[column]
         if entry.id not in self.states:
@@ -208,6 +211,7 @@ class StudyTable(QTableView):
         self.rows = StudyModel(self)
         self._filter = _Filter(self)
         self._filter.setSourceModel(self.rows)
+        self.rows.states_loaded.connect(self._fit_columns)
         self.setModel(self._filter)
         self.setSortingEnabled(True)
         self.sortByColumn(_ID, Qt.SortOrder.AscendingOrder)
@@ -228,13 +232,26 @@ class StudyTable(QTableView):
         header.setSectionResizeMode(_DIAGNOSIS, QHeaderView.ResizeMode.Stretch)
         header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        width = self.fontMetrics().averageCharWidth()
-        for column, characters in ((_ID, 13), (_PATIENT, 8), (_STATUS, 8), (_LESIONS, 8)):
-            self.setColumnWidth(column, characters * width)
+        header.setMinimumSectionSize(3 * self.fontMetrics().averageCharWidth())
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # ids differ at their ends
 
     def load(self, study: Study | None) -> None:
         """Show a study, or nothing."""
         self.rows.load(study)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        """Make the columns as wide as what is in them; long ids may take two fifths of the table, patients a fifth."""
+        metrics, room = self.fontMetrics(), self.viewport().width()
+        for column, share in ((_ID, 0.4), (_PATIENT, 0.2), (_STATUS, 0.2), (_LESIONS, 0.2)):
+            texts = {COLUMNS[column], *(self.rows.text(entry, column) for entry in self.rows.entries)}
+            widest = max(metrics.horizontalAdvance(text) for text in texts) + 2 * metrics.averageCharWidth()
+            self.setColumnWidth(column, min(widest, round(share * room)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Share out the new width."""
+        super().resizeEvent(event)
+        self._fit_columns()
 
     def set_filter(self, text: str) -> int:
         """Keep the rows with all these words; return how many there are."""
