@@ -57,8 +57,39 @@ def info(args: argparse.Namespace, out: Output) -> int:
     """Say what a file or a study holds."""
     from napari_hsisynth.formats import describe, describe_text
 
+    if args.path.is_dir():
+        return _study_info(args.path, out)
     found = describe(args.path, variable=args.variable, mosaic=args.mosaic)
     out.result(found, describe_text(found))
+    return DONE
+
+
+def _study_info(path: Path, out: Output) -> int:
+    from collections import Counter
+
+    from napari_hsisynth.study import Study
+
+    study = Study.open(path)
+    nm = study.wavelengths_nm
+    found = {
+        "study": str(study.root),
+        "cubes": len(study.entries),
+        "diagnoses": dict(Counter(entry.diagnosis.value for entry in study.entries)),
+        "wavelengths_nm": nm.tolist(),
+        "crops": len(study.crops()) if study.crops_dir.exists() else 0,
+        "synthetic_runs": study.synthetic_runs(),
+        "notes": study.notes,
+    }
+    diagnoses = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found["diagnoses"].items()) or "none"
+    lines = [
+        f"{study.root}",
+        f"  cubes        {found['cubes']} ({diagnoses})",
+        f"  wavelengths  {len(nm)} bands, {nm.min():g}-{nm.max():g} nm",
+        f"  crops        {found['crops']}",
+        f"  synthetic    {', '.join(found['synthetic_runs']) or 'none'}",
+        *([f"  note         {study.notes}"] if study.notes else []),
+    ]
+    out.result(found, "\n".join(lines))
     return DONE
 
 
@@ -68,8 +99,10 @@ def convert(args: argparse.Namespace, out: Output) -> int:
 
     cube = read_cube(args.src, variable=args.variable, mosaic=args.mosaic, wavelengths_nm=args.wavelengths)
     out.notes(cube.notes)
-    write_cube(args.dst, cube)
-    out.result({"written": str(args.dst), "shape": list(cube.data.shape)}, f"{args.dst}: {cube}")
+    lost = write_cube(args.dst, cube)
+    out.notes(lost)
+    result = {"written": str(args.dst), "shape": list(cube.data.shape), "notes": [*cube.notes, *lost]}
+    out.result(result, f"{args.dst}: {cube}")
     return DONE
 
 

@@ -68,7 +68,8 @@ def good(tmp_path_factory):
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_truncated_files_are_refused_wherever_they_end(tmp_path, good, kind):
     path = tmp_path / f"a{KINDS[kind]}"
-    whole = good[kind]
+    # behind its last page tifffile leaves 16 unused bytes, without which nothing is missing
+    whole = good[kind][:-16] if kind.startswith("tiff") else good[kind]
     for end in sorted({1, 3, 7, 100, 127, 128, 135, *np.linspace(1, len(whole) - 1, 40, dtype=int).tolist()}):
         path.write_bytes(whole[:end])
         with pytest.raises(InputError, match=r"a\.\w+: "):
