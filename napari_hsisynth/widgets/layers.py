@@ -91,6 +91,7 @@ def add_cube(viewer: Any, cube: Cube, *, view: str = "cube", origin: Origin | No
     """
     from napari.utils.notifications import show_info
 
+    viewer = unwrapped(viewer)
     data, options, _ = cube_layer_data(cube, origin)
     options["name"] = f"{cube.name or 'unnamed'} · {view}"
     layer = next((one for one in viewer.layers if one.name == options["name"] and one.data is data), None)
@@ -182,13 +183,20 @@ def set_band(viewer: Any, layer: Any, band: int) -> None:
         viewer.dims.set_point(viewer.dims.ndim - 3, layer.translate[0] + band * layer.scale[0])
 
 
+def unwrapped(viewer: Any) -> Any:
+    """Return the viewer behind a plugin's proxy, whose layers are other objects at every access."""
+    return getattr(viewer, "__wrapped__", viewer)
+
+
 def cube_layers(viewer: Any, *, visible: bool = True) -> list[Image]:
     """Return the layers that show cubes, topmost first; only visible ones by default."""
-    return [layer for layer in reversed(viewer.layers) if is_cube_layer(layer) and (layer.visible or not visible)]
+    return [
+        layer for layer in reversed(unwrapped(viewer).layers) if is_cube_layer(layer) and (layer.visible or not visible)
+    ]
 
 
 def front_cube_layer(viewer: Any) -> Image | None:
     """Return the cube layer that the user looks at: the active one if visible, else the topmost visible one."""
-    active = viewer.layers.selection.active
+    active = unwrapped(viewer).layers.selection.active
     found = cube_layers(viewer)
     return active if active in found else (found[0] if found else None)

@@ -12,7 +12,7 @@ from psygnal import Signal
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import Study
 from napari_hsisynth.widgets import settings
-from napari_hsisynth.widgets.layers import add_cube, cube_layers
+from napari_hsisynth.widgets.layers import add_cube, cube_layers, unwrapped
 from napari_hsisynth.widgets.wavelength_text import WavelengthText
 
 _LAST_STUDY, _RECENT = "session/last_study", "session/recent_studies"
@@ -154,7 +154,7 @@ _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
 
 def session_for(viewer: Any) -> Session:
     """Return the session of a viewer, made on first use; a plugin's proxy of a viewer has the viewer's session."""
-    viewer = getattr(viewer, "__wrapped__", viewer)
+    viewer = unwrapped(viewer)
     if viewer not in _sessions:
         _sessions[viewer] = Session(viewer)
     return _sessions[viewer]

@@ -49,6 +49,8 @@ def style_plot(plot: pg.PlotWidget) -> None:
         axis.setTickFont(font)
         axis.label.setFont(font)
         axis.setLabel(axis.labelText, axis.labelUnits or None, color=colours.text)
+    # pyqtgraph leaves too little room below, and cuts the label's descenders
+    item.getAxis("bottom").setHeight(round(2.4 * plot.fontMetrics().lineSpacing()))
     if item.legend is not None:
         item.legend.setLabelTextColor(colours.text)
         for _, label in item.legend.items:

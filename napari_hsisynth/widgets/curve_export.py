@@ -1,0 +1,85 @@
+"""`CurveExport`: the buttons that take curves out of a dock, as a table, a picture, or onto the clipboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QMimeData
+from qtpy.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QPushButton, QWidget
+
+from napari_hsisynth.atomic import atomic_path, write_text
+from napari_hsisynth.errors import InputError
+from napari_hsisynth.widgets import settings
+from napari_hsisynth.widgets.curve_plot import CurvePlot
+from napari_hsisynth.widgets.curves import Curve, table
+
+
+class CurveExport(QWidget):
+    """Buttons CSV, PNG and Copy.
+
+    Parameters
+    ----------
+    plot : CurvePlot
+    curves : callable
+        Returns the curves that are drawn and the name of the transform they went through.
+    parent : QWidget, optional
+    """
+
+    def __init__(
+        self, plot: CurvePlot, curves: Callable[[], tuple[Sequence[Curve], str]], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._plot, self._curves = plot, curves
+        self.csv_button = QPushButton("CSV", self)
+        self.csv_button.setToolTip("Save all curves as a table")
+        self.png_button = QPushButton("PNG", self)
+        self.png_button.setToolTip("Save the plot as a picture")
+        self.copy_button = QPushButton("Copy", self)
+        self.copy_button.setToolTip("Copy all curves as a table for a spreadsheet, and the plot as a picture")
+        self.csv_button.clicked.connect(lambda: self._ask("csv", self.save_csv))
+        self.png_button.clicked.connect(lambda: self._ask("png", self.save_png))
+        self.copy_button.clicked.connect(self.copy)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for button in (self.csv_button, self.png_button, self.copy_button):
+            layout.addWidget(button)
+
+    def _ask(self, suffix: str, save: Callable[[Path], None]) -> None:
+        start = Path(settings.value("spectra/folder", "")) / f"spectra.{suffix}"
+        name, _ = QFileDialog.getSaveFileName(self, "Save the spectra", str(start), f"*.{suffix}")
+        if not name:
+            return
+        path = Path(name) if Path(name).suffix else Path(f"{name}.{suffix}")
+        settings.set_value("spectra/folder", str(path.parent))
+        try:
+            save(path)
+        except InputError as error:
+            show_error(str(error))
+        except OSError as error:
+            show_error(f"{path}: cannot be written: {error.strerror or error}")
+
+    def save_csv(self, path: Path) -> None:
+        """Write all curves as a table, one row per curve and band."""
+        curves, transform = self._curves()
+        write_text(path, table(curves, transform))
+        show_info(f"{len(curves)} curves written to {path}")
+
+    def save_png(self, path: Path) -> None:
+        """Write the plot as it is shown."""
+        with atomic_path(path) as temporary:
+            if not self._plot.grab().save(str(temporary), "PNG"):
+                raise InputError("cannot be written", where=path, fix="choose another place")
+        show_info(f"plot written to {path}")
+
+    def copy(self) -> None:
+        """Put table and picture on the clipboard; the program that pastes takes what it can."""
+        curves, transform = self._curves()
+        data = QMimeData()
+        data.setText(table(curves, transform, delimiter="\t"))
+        data.setImageData(self._plot.grab().toImage())
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setMimeData(data)
+            show_info(f"{len(curves)} curves copied")
