@@ -127,8 +127,7 @@ class EvaluateDock(JobDock):
 
     def _choose_what(self, _index: int = 0) -> None:
         compare = self.what.currentData() == _COMPARE
-        for widget in (self.split, self.diagnosis):
-            self.choices.setRowVisible(widget, compare)
+        self.choices.setRowVisible(self.diagnosis, compare)
         self.choices.setRowVisible(self.model, not compare)
         self.sets.setVisible(compare and bool(self._sets))
         self.sets_label.setVisible(compare and bool(self._sets))
@@ -163,19 +162,20 @@ class EvaluateDock(JobDock):
         """``evaluate STUDY SYNTHETIC --split S [--diagnosis D]`` or ``evaluate --reconstruct RUN``."""
         assert self.study is not None
         if self.what.currentData() == _RECONSTRUCT:
-            return ["evaluate", "--reconstruct", str(self.model.currentData())]
-        folder = self.study.synthetic_dir(run_id or self.checked_sets[0])
-        words = ["evaluate", str(self.study.root), str(folder)]
+            words = ["evaluate", "--reconstruct", str(self.model.currentData())]
+        else:
+            folder = self.study.synthetic_dir(run_id or self.checked_sets[0])
+            words = ["evaluate", str(self.study.root), str(folder)]
+            if self.diagnosis.currentData():
+                words += ["--diagnosis", self.diagnosis.currentData()]
         if self.split.currentData() != "held-out":
             words += ["--split", self.split.currentData()]
-        if self.diagnosis.currentData():
-            words += ["--diagnosis", self.diagnosis.currentData()]
         return words
 
     def run_name(self, run_id: str | None = None) -> str:
         """``evaluate-vae-melanoma-3fa2``: which run is measured."""
         if self.what.currentData() == _RECONSTRUCT:
-            return f"reconstruct-{self.model.currentText()}"
+            return f"evaluate-{self.model.currentText()}"
         return f"evaluate-{(run_id or self.checked_sets[0]).split('-', 2)[-1]}"
 
     def start(self) -> None:

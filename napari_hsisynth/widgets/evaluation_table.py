@@ -56,7 +56,8 @@ class Report:
             when = time.strftime("%d %b %H:%M", time.strptime(day + clock, "%Y%m%d%H%M%S"))
         except ValueError:
             return self.run.id
-        return f"{name.removeprefix('evaluate-')} · {when}"
+        what = "reconstructions of " if self.values.get("kind") == "pairs" else ""
+        return f"{what}{name.removeprefix('evaluate-').rsplit('-', 1)[0]} · {when}"
 
     @property
     def headline(self) -> str:
