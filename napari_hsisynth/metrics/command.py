@@ -173,7 +173,8 @@ def _reconstruction(args: argparse.Namespace, reconstruct: Reconstruct | None) -
                 "diagnosis": ", ".join(sorted(diagnosis.label for diagnosis in found)),
                 "split": args.split,
                 "lesion and skin": "the masks of the crops",
-            },
+            }
+            | ({"notes of the study": study.notes} if study.notes else {}),
             phantom="PHANTOM" in study.notes or any(record.cube_id.startswith("PHANTOM") for record in records),
             colour=DIAGNOSIS_COLOURS[found.pop() if len(found) == 1 else Diagnosis.OTHER],
             seed=args.seed,

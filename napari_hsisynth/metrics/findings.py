@@ -23,7 +23,7 @@ def number(value: float | None, unit: str = "") -> str:
         return "infinite"
     if unit == "rad":
         degrees = math.degrees(value)
-        return f"{degrees:.1f}°" if degrees >= 0.95 else f"{degrees:.2g}°"
+        return f"{degrees:.1f}°" if degrees >= 0.95 else f"{degrees:#.2g}°"
     text = f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:,.0f}"
     return f"{text} {unit}".rstrip()
 

@@ -98,7 +98,8 @@ def select(
             "synthetic": f"{_name(synthetic)}: {len(made)} cubes",
             "diagnosis": words,
             "split of the real cubes": split_words,
-        },
+        }
+        | ({"notes of the study": study.notes} if study is not None and study.notes else {}),
         notes=tuple(notes),
     )
 

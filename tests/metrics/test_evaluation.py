@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import csv
-import errno
 import html
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_hsisynth import cli, metrics
-from napari_hsisynth.atomic import atomic_path
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder, list_runs, new_run
-from napari_hsisynth.metrics import report as report_module
 from napari_hsisynth.metrics.sizes import fit, fit_mask
 from napari_hsisynth.study import Crop, CropRecord, Study, make_crops, write_crop, write_crops_index
 
@@ -212,76 +208,6 @@ def test_invalid_pixels_do_not_spread_when_shrunk():
     assert fit_mask(np.ones((40, 60), bool), (20, 20)).all()
 
 
-def pairs(n=6, seed=0, size=24):
-    rng = np.random.default_rng(seed)
-    cubes = [lesion_cube(rng, size, size) for _ in range(n)]
-    return np.stack([cube.data for cube, _ in cubes]), np.stack([mask for _, mask in cubes])
-
-
-def test_pairs_give_the_pure_functions_figures():
-    originals, masks = pairs()
-    made = originals * np.float32(1.02)
-    found = metrics.evaluate_pairs(originals, made, NM, masks)
-    extent = float(originals.max() - originals.min())
-    expected = {
-        "psnr": metrics.psnr(made, originals, data_range=extent),
-        "ssim": metrics.ssim(made, originals, data_range=extent),
-        "rase": metrics.rase(made, originals),
-        "rmse": metrics.rmse(made, originals),
-        "total_variation_ratio": np.full(6, 1.02),
-    }
-    for name, values in expected.items():
-        measure = found.metrics[name]
-        assert measure.value == pytest.approx(float(np.mean(values)), rel=1e-4)
-        assert measure.more["median"] == pytest.approx(float(np.median(values)), rel=1e-4)
-        assert measure.n == 6
-    # a gain changes no spectral angle, so the trivial reconstruction must be worse
-    assert found.metrics["spectral_angle"].value == pytest.approx(0, abs=1e-6)
-    assert found.metrics["spectral_angle"].more["trivial"] > 0.03
-    assert any("data range" in note for note in found.notes)
-
-
-def test_best_median_and_worst_are_what_they_say():
-    originals, masks = pairs()
-    tilt = 1 + np.linspace(0, 0.5, 6)[:, None] * np.linspace(-1, 1, 6)
-    found = metrics.evaluate_pairs(originals, originals * tilt[:, :, None, None], NM, masks, names=list("abcdef"))
-    assert [p.title.split(",")[0] for p in found.pair_pictures] == ["best: a", "median: d", "worst: f"]
-    angles = [row["spectral_angle"] for row in found.per_cube]
-    assert np.nanmean(found.pair_pictures[-1].error) == pytest.approx(np.degrees(max(angles)), rel=1e-4)
-
-
-def test_a_model_that_does_not_beat_the_trivial_one_is_called_so():
-    originals, masks = pairs()
-    made = np.broadcast_to(originals.mean(axis=(0, 2, 3))[:, None, None], originals.shape)
-    found = metrics.evaluate_pairs(originals, made, NM, masks)
-    assert any("does not beat" in sentence for sentence in found.findings)
-
-
-def test_a_pair_with_nan_is_left_out_and_null(tmp_path):
-    originals, masks = pairs()
-    made = originals.copy()
-    made[2] = np.nan
-    found = metrics.evaluate_pairs(originals, made, NM, masks)
-    assert found.metrics["rmse"].n == 5
-    assert "1 of 6 pairs" in found.metrics["rmse"].note
-    assert found.to_json()["cubes"][2]["rmse"] is None
-    paths = metrics.write_report(found, tmp_path)
-    assert json.loads(paths["json"].read_text("utf-8"))["cubes"][2]["spectral_angle"] is None
-    with open(tmp_path / "cubes.csv", newline="") as file:
-        assert list(csv.DictReader(file))[2]["rmse"] == ""
-
-
-def test_what_is_no_pair_is_refused():
-    originals, masks = pairs()
-    for made in (originals[:5], originals[:, :5], originals[..., :20]):
-        with pytest.raises(InputError, match="not pairs"):
-            metrics.evaluate_pairs(originals, made, NM, masks)
-    with pytest.raises(InputError, match="wavelengths"):
-        metrics.evaluate_pairs(originals, originals, NM[:4])
-    with pytest.raises(InputError, match="one value"):
-        metrics.evaluate_pairs(np.ones((2, 6, 16, 16)), np.ones((2, 6, 16, 16)), NM)
-
-
 # --- the report
 
 
@@ -322,33 +248,6 @@ def test_phantoms_are_labelled(tmp_path):
     found = metrics.evaluate(write_folder(tmp_path / "real", phantoms), synthetic_folder(tmp_path / "syn"), split="all")
     assert found.phantom
     assert "PHANTOM" in metrics.write_report(found, tmp_path / "r")["html"].read_text("utf-8")
-
-
-def test_names_from_outside_cannot_inject_markup(tmp_path):
-    originals, masks = pairs(2)
-    found = metrics.evaluate_pairs(originals, originals, NM, masks, names=["<script>x</script>", "b"])
-    assert "<script" not in metrics.write_report(found, tmp_path)["html"].read_text("utf-8")
-
-
-@pytest.mark.parametrize("name", ["metrics.json", "metrics.csv", "report.html"])
-def test_a_full_disk_is_one_clear_error_and_leaves_the_old_report(name, tmp_path, monkeypatch):
-    originals, masks = pairs(4)
-    found = metrics.evaluate_pairs(originals, originals, NM, masks)
-    metrics.write_report(found, tmp_path)
-    before = (tmp_path / name).read_bytes()
-
-    def full(path, content):
-        if Path(path).name == name:
-            with atomic_path(path) as temporary:
-                temporary.write_bytes(b"half")
-                raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(report_module, "write_text", full)
-    monkeypatch.setattr(report_module, "write_json", full)
-    with pytest.raises(InputError, match="disk is full"):
-        metrics.write_report(replace(found, notes=("new",)), tmp_path)
-    assert (tmp_path / name).read_bytes() == before
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 # --- the verb
