@@ -6,7 +6,6 @@ from typing import Any
 
 from qtpy.QtCore import QElapsedTimer, QObject, QTimer, Signal
 
-
 #: Two moves closer together than this are drawn once, ms.
 _PACE_MS = 8
 

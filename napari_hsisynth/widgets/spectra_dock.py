@@ -131,6 +131,7 @@ class SpectraDock(QWidget):
         self._splitter.addWidget(self.list)
         self._splitter.setStretchFactor(0, 3)
         self._splitter.setStretchFactor(1, 1)
+        self._splitter.setSizes([3000, 1000])
         self._splitter.setChildrenCollapsible(False)
         self._full = QWidget(self)
         column = QVBoxLayout(self._full)
