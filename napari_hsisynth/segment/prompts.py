@@ -39,8 +39,8 @@ class Prompts:
     {'points': [[4, 5]], 'labels': [1], 'box': [10, 20, 30, 40]}
     """
 
-    points: tuple[tuple[int, int], ...] = ()
-    labels: tuple[int, ...] = ()
+    points: Sequence[tuple[float, float]] = ()
+    labels: Sequence[int] = ()
     box: tuple[int, int, int, int] | None = None
     logits: NDArray[np.float32] | None = None
 
@@ -63,9 +63,14 @@ class Prompts:
         """Whether there is anything to go by."""
         return bool(self.points) or self.box is not None or self.logits is not None
 
+    @property
+    def clicks(self) -> tuple[tuple[tuple[int, int], int], ...]:
+        """The clicked pixels with their labels, in the order of the clicks."""
+        return tuple(((int(y), int(x)), int(label)) for (y, x), label in zip(self.points, self.labels, strict=True))
+
     def of(self, label: int) -> tuple[tuple[int, int], ...]:
         """Points of one label: 1 inside, 0 outside."""
-        return tuple(point for point, its in zip(self.points, self.labels, strict=True) if its == label)
+        return tuple(pixel for pixel, its in self.clicks if its == label)
 
     def check_inside(self, shape_yx: tuple[int, int], *, where: object = None) -> None:
         """Raise InputError if a point or the box leaves an image of `shape_yx`, or if the logits have another shape."""

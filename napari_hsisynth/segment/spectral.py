@@ -35,8 +35,8 @@ class SpectralSegmenter:
     """Finds a lesion from clicks, a box or nothing, by all bands of the cube and without any weights.
 
     `set_cube` lists the regions in which the pigment contrast exceeds each of a row of levels, with how lesion-like
-    they are. Prompts choose among these; the outline is then bent where a click still disagrees with it. The same cube and
-    prompts always give the same masks.
+    they are. Prompts choose among these; the outline is then bent where a click still disagrees with it. The same
+    cube and prompts always give the same masks.
     """
 
     name = "spectral"
@@ -80,7 +80,7 @@ class SpectralSegmenter:
         logits: list[NDArray[np.float32]] = []
         kept: list[float] = []
         for field, score in zip(fields, scores, strict=True):
-            bent = corrected(field, [image.cell(point) for point in prompts.points], prompts.labels)
+            bent = corrected(field, [image.cell(pixel) for pixel, _ in prompts.clicks], prompts.labels)
             answer = _obeying(image.to_pixels(bent), prompts, image.cell_size)
             mask = _lesion_of(answer, prompts)
             if mask.any() and not any(_overlap(mask, other) > _SAME for other in masks):
@@ -203,7 +203,7 @@ def _obeying(field: NDArray[np.float32], prompts: Prompts, cell_size: float) -> 
         kept = field[y0:y1, x0:x1].copy()
         field[:] = np.minimum(field, -1e-3)
         field[y0:y1, x0:x1] = kept
-    for point, label in zip(prompts.points, prompts.labels, strict=True):
+    for point, label in prompts.clicks:
         sign = 1.0 if label else -1.0
         if field[point] * sign > 0:
             continue

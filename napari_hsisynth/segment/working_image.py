@@ -7,6 +7,7 @@ few pixels at best, and a click has to be answered at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,14 +125,14 @@ def _block_means(data: NDArray[np.float32], longest: int, name: str) -> NDArray[
     finite = np.isfinite(data).all(axis=0)
     if not finite.any():
         raise InputError("no pixel is a finite number in every band", where=name or None, fix="use another cube")
-    values = data if finite.all() else np.where(finite, data, np.float32(0))
+    values: NDArray[Any] = data if finite.all() else np.where(finite, data, np.float32(0))
 
-    def binned(image: NDArray) -> NDArray:
+    def binned(image: NDArray[Any]) -> NDArray[Any]:
         down = np.add.reduceat(image, _edges(height, rows), axis=-2)
         return np.add.reduceat(down, _edges(width, columns), axis=-1)
 
-    counts = binned(finite.astype(np.float32))
-    means = binned(np.asarray(values)) / np.maximum(counts, 1)
+    counts = binned(np.asarray(finite, dtype=np.float32))
+    means = binned(values) / np.maximum(counts, 1)
     if not counts.all():
         nearest = ndi.distance_transform_edt(counts == 0, return_distances=False, return_indices=True)
         means = means[:, nearest[0], nearest[1]]

@@ -1,0 +1,288 @@
+"""`PromptLayers`: clicks and a box on a lesion, as napari layers that can be pointed into, moved and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from napari.layers import Layer, Points, Shapes
+from psygnal import Signal
+
+from napari_hsisynth.segment import Prompts
+
+#: Readable on dark lesions and on light skin, and no diagnosis's colour.
+INSIDE, OUTSIDE, EDGE = "#F0E442", "#FFFFFF", "#000000"
+_INSIDE_SYMBOL, _OUTSIDE_SYMBOL = "disc", "x"
+#: A press and release this close is a click, not a drag; and one this close to a prompt takes hold of it. Screen px.
+_CLICK, _HOLD = 5.0, 9.0
+
+
+class PromptLayers:
+    """The prompts on one cube: a Points layer and a Shapes layer with at most one box.
+
+    Left click sets an inside point, with Ctrl an outside one; a drag draws a box in any direction; dragging a point
+    moves it; Delete removes the point clicked last, else the newest prompt; Shift and drag moves the view. The user may
+    also use napari's own tools on both layers, or delete them: the prompts are kept, and come back with `start`.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+
+    Attributes
+    ----------
+    changed : Signal(Prompts)
+        The user changed the prompts; not sent by `set`.
+    active_changed : Signal(bool)
+        Clicks now do, or no longer, make prompts.
+    """
+
+    changed = Signal(object)
+    active_changed = Signal(bool)
+
+    def __init__(self, viewer: Any) -> None:
+        self.viewer = viewer
+        self.points: Points | None = None
+        self.box: Shapes | None = None
+        self.prompts = Prompts()
+        self._image: Layer | None = None
+        self._newest_is_box = False
+        self._quiet = False
+        viewer.layers.selection.events.active.connect(self._active_changed)
+        viewer.layers.events.removed.connect(self._removed)
+
+    # --- what others call
+
+    @property
+    def active(self) -> bool:
+        """Whether clicks make prompts now."""
+        return self.points is not None and self.viewer.layers.selection.active is self.points
+
+    def attach(self, image: Layer | None) -> None:
+        """Belong to the cube of a layer, without prompts; None detaches. Removes the layers of the cube before."""
+        self._remove_layers()
+        self._image, self.prompts = image, Prompts()
+
+    def start(self) -> None:
+        """Let clicks make prompts."""
+        if self._image is None or self._image not in self.viewer.layers:
+            return
+        self._ensure_layers()
+        self.viewer.layers.selection.active = self.points
+
+    def stop(self) -> None:
+        """Give the mouse back; the prompts stay."""
+        if self.active and self._image in self.viewer.layers:
+            self.viewer.layers.selection.active = self._image
+
+    def set(self, prompts: Prompts) -> None:
+        """Show these prompts."""
+        self.prompts = prompts
+        if self.points is None and prompts and self._image is not None:
+            self._ensure_layers()
+        self._show()
+
+    def disconnect(self) -> None:
+        """Remove the layers and stop listening to the viewer."""
+        self._remove_layers()
+        self.viewer.layers.selection.events.active.disconnect(self._active_changed)
+        self.viewer.layers.events.removed.disconnect(self._removed)
+
+    # --- layers
+
+    def _ensure_layers(self) -> None:
+        image = self._image
+        assert image is not None
+        place = {"scale": image.scale[-2:], "translate": image.translate[-2:], "units": image.units[-2:]}
+        place["axis_labels"] = image.axis_labels[-2:]
+        title = image.name.split(" · ")[0]
+        before = self.viewer.layers.selection.active
+        if self.box is None:
+            self.box = self.viewer.add_shapes(
+                name=f"{title} · box", edge_color=INSIDE, face_color="transparent", edge_width=self._size / 8, **place
+            )
+            self.box.events.data.connect(self._box_edited)
+        if self.points is None:
+            self.points = self.viewer.add_points(
+                np.zeros((0, 2)),
+                name=f"{title} · prompts",
+                features={"inside": np.zeros(0, int)},
+                feature_defaults={"inside": 1},
+                size=self._size,
+                face_color=INSIDE,
+                border_color=EDGE,
+                border_width=0.15,
+                **place,
+            )
+            points = self.points
+            points.events.data.connect(self._points_edited)
+            points.events.mode.connect(self._keep_still)
+            points.mouse_drag_callbacks.append(self._mouse)
+            for key in ("Delete", "Backspace"):
+                points.bind_key(key, self._delete, overwrite=True)
+            self._keep_still()
+        self.viewer.layers.selection.active = before
+        self._show()
+
+    @property
+    def _size(self) -> float:
+        # in pixels of the image; a fiftieth of it can be hit and hides little
+        return max(2.0, max(self._image.data.shape[-2:]) / 50) if self._image is not None else 10.0
+
+    def _keep_still(self, _: Any = None) -> None:
+        # napari pans with the left button in this mode; here it points
+        if self.points is not None and self.points.mode == "pan_zoom":
+            self.points.mouse_pan = False
+
+    def _remove_layers(self) -> None:
+        points, box = self.points, self.box
+        self.points = self.box = None
+        for layer in (points, box):
+            if layer is not None and layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+
+    def _removed(self, event: Any) -> None:
+        if event.value is self.points:
+            self.points = None
+        elif event.value is self.box:
+            self.box = None
+
+    def _active_changed(self, _: Any = None) -> None:
+        if self.points is not None:
+            self._keep_still()
+        self.active_changed.emit(self.active)
+
+    def _show(self) -> None:
+        self._quiet = True
+        try:
+            if self.points is not None:
+                labels = np.array(self.prompts.labels, int)
+                self.points.selected_data = set()
+                self.points.data = np.array(self.prompts.points, float).reshape(-1, 2)
+                self.points.features = {"inside": labels}
+                self.points.feature_defaults = {"inside": 1}
+                if len(labels):
+                    self.points.size = self._size
+                    self.points.symbol = np.where(labels == 1, _INSIDE_SYMBOL, _OUTSIDE_SYMBOL)
+                    self.points.face_color = [INSIDE if label else OUTSIDE for label in labels]
+            if self.box is not None:
+                self.box.selected_data = set()
+                self.box.data = []
+                if self.prompts.box is not None:
+                    y0, x0, y1, x1 = np.array(self.prompts.box) - 0.5  # pixels are centred on whole numbers
+                    self.box.add_rectangles(np.array([[y0, x0], [y0, x1], [y1, x1], [y1, x0]]))
+        finally:
+            self._quiet = False
+
+    def _change(self, prompts: Prompts) -> None:
+        self.prompts = prompts
+        self._show()
+        self.changed.emit(prompts)
+
+    # --- what the user does with napari's own tools
+
+    def _points_edited(self, event: Any) -> None:
+        if self._quiet or self.points is None or str(getattr(event, "action", "")).endswith("ing"):
+            return
+        features = self.points.features
+        labels = [int(bool(value)) for value in features["inside"].fillna(1)] if "inside" in features else []
+        found = zip(self.points.data, labels, strict=False)
+        kept = [(point, label) for point, label in found if self._holds(point)]
+        self._change(Prompts([p for p, _ in kept], [label for _, label in kept], self.prompts.box))
+
+    def _box_edited(self, event: Any) -> None:
+        if self._quiet or self.box is None or str(getattr(event, "action", "")).endswith("ing"):
+            return
+        box = None
+        if len(self.box.data):
+            # a box drawn with napari's tool is any two corners; ours has its edges between pixels
+            ends = np.array([self.box.data[-1].min(axis=0), self.box.data[-1].max(axis=0)])
+            box = self._clipped(ends[0] + 0.5, ends[1] - 0.5)
+        self._change(Prompts(self.prompts.points, self.prompts.labels, box))
+
+    # --- the mouse
+
+    def _holds(self, point: Any) -> bool:
+        height, width = self._image.data.shape[-2:] if self._image is not None else (0, 0)
+        return -0.5 <= point[0] < height - 0.5 and -0.5 <= point[1] < width - 0.5
+
+    def _clipped(self, one: Any, other: Any) -> tuple[int, int, int, int] | None:
+        """Return the pixels of a drag, in any direction, within the image; None if it misses it."""
+        assert self._image is not None
+        low = np.floor(np.minimum(one, other) + 0.5)
+        high = np.floor(np.maximum(one, other) + 0.5) + 1
+        (y0, x0), (y1, x1) = np.maximum(low, 0), np.minimum(high, self._image.data.shape[-2:])
+        return (int(y0), int(x0), int(y1), int(x1)) if y1 > y0 and x1 > x0 else None
+
+    def _mouse(self, layer: Points, event: Any) -> Iterator[None]:
+        if event.button != 1 or layer.mode != "pan_zoom" or self._image is None:
+            return
+        start = np.array(layer.world_to_data(event.position))
+        screen = np.array(event.pos, float)
+        if "Shift" in event.modifiers:
+            yield from self._pan(event)
+            return
+        held = self._nearest(start)
+        moved = False
+        yield
+        while event.type == "mouse_move":
+            moved = moved or float(np.hypot(*(np.array(event.pos) - screen))) > _CLICK
+            if moved:
+                here = np.array(layer.world_to_data(event.position))
+                self._drag(held, start, here)
+            yield
+        if moved or held is not None:
+            if not moved and held is not None:
+                layer.selected_data = {held}
+            elif moved:
+                self.changed.emit(self.prompts)
+        elif self._holds(start):
+            label = 0 if "Control" in event.modifiers else 1
+            self._newest_is_box = False
+            before = self.prompts
+            self._change(Prompts((*before.points, tuple(start)), (*before.labels, label), before.box))
+
+    def _drag(self, held: int | None, start: Any, here: Any) -> None:
+        """Show what the drag has come to; the segmenter is asked along the way."""
+        before = self.prompts
+        if held is None:
+            box = self._clipped(start, here)
+            if box is None:
+                return
+            self._newest_is_box = True
+            after = Prompts(before.points, before.labels, box)
+        elif self._holds(here):
+            points = [*before.points]
+            points[held] = tuple(here)
+            after = Prompts(points, before.labels, before.box)
+        else:
+            return
+        self._change(after)
+
+    def _nearest(self, at: Any) -> int | None:
+        """Index of the point under the mouse."""
+        if not self.prompts.points:
+            return None
+        distances = np.hypot(*(np.array(self.prompts.points, float) - at).T)
+        reach = max(_HOLD / self.viewer.scene.camera.zoom, self._size / 2)
+        return int(distances.argmin()) if distances.min() <= reach else None
+
+    def _pan(self, event: Any) -> Iterator[None]:
+        camera, last = self.viewer.scene.camera, np.array(event.pos, float)
+        yield
+        while event.type == "mouse_move":
+            here = np.array(event.pos, float)  # x, y on the screen
+            shift = (here - last)[::-1] / camera.zoom
+            camera.center = (*camera.center[:-2], *(np.array(camera.center[-2:]) - shift))
+            last = here
+            yield
+
+    def _delete(self, layer: Points) -> None:
+        prompts, selected = self.prompts, layer.selected_data
+        if prompts.box is not None and not selected and (self._newest_is_box or not prompts.points):
+            self._change(Prompts(prompts.points, prompts.labels))
+        elif prompts.points:
+            gone = {index for index in selected if index < len(prompts.points)} or {len(prompts.points) - 1}
+            kept = [index for index in range(len(prompts.points)) if index not in gone]
+            points, labels = [prompts.points[i] for i in kept], [prompts.labels[i] for i in kept]
+            self._change(Prompts(points, labels, prompts.box))
