@@ -49,8 +49,8 @@ class CropDock(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        self.viewer = napari_viewer
         self.session = session_for(napari_viewer)
+        self.viewer = self.session.viewer  # not the proxy that plugins get, through which no layer is itself
         self.boxes: Shapes | None = None
         self._counts: Counter[str] | None = None
         self._records: list[CropRecord] = []

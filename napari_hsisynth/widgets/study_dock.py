@@ -55,7 +55,6 @@ class StudyDock(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        self.viewer = napari_viewer
         self.session = session_for(napari_viewer)
         self._build()
         self._listen(self.session.study_changed, self._study_changed)

@@ -7,7 +7,15 @@ from typing import Any
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
 from qtpy.QtGui import QAction, QColor, QIcon, QKeyEvent, QPainter, QPixmap, QResizeEvent
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QMenu,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import DIAGNOSIS_COLOURS, AnnotationSummary, Diagnosis, Entry, Study
@@ -191,6 +199,14 @@ class _Filter(QSortFilterProxyModel):
         return all(word in row for word in self.words)
 
 
+class _ElideMiddle(QStyledItemDelegate):
+    """Shortens ids in the middle: they differ at their ends."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+        super().initStyleOption(option, index)
+        option.textElideMode = Qt.TextElideMode.ElideMiddle
+
+
 class StudyTable(QTableView):
     """The cubes of a study.
 
@@ -233,7 +249,7 @@ class StudyTable(QTableView):
         header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setMinimumSectionSize(3 * self.fontMetrics().averageCharWidth())
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # ids differ at their ends
+        self.setItemDelegateForColumn(_ID, _ElideMiddle(self))
 
     def load(self, study: Study | None) -> None:
         """Show a study, or nothing."""
