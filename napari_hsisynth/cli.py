@@ -7,6 +7,7 @@ Exit status: 0 done, 1 failed at run time, 2 bad usage or bad input. Rooms are i
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -327,6 +328,9 @@ def main(argv: list[str] | None = None) -> int:
         out.end_progress()
         error_line("interrupted")
         return FAILED
+    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        return DONE
     except Exception as error:  # the one place where any failure becomes a line and a status
         if args.debug:
             raise

@@ -76,3 +76,15 @@ def test_json_result_is_the_only_thing_on_stdout(tmp_path):
 def test_error_text_says_what_where_and_what_to_do():
     error = InputError("no lesions\nare masked", where="study", fix="accept one")
     assert str(error) == "study: no lesions are masked; accept one"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    source = tmp_path / "a.npy"
+    np.save(source, np.zeros((16, 4, 4), dtype=np.float32))
+    code = "import sys; sys.stdin.read(1); from napari_hsisynth.cli import main; sys.exit(main())"
+    words = [sys.executable, "-c", code, "info", str(source)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        child.stdout.close()  # before it has written anything
+        _, err = child.communicate(b"x")
+    assert err == b""
+    assert child.returncode == 0
