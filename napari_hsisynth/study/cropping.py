@@ -15,7 +15,7 @@ from napari_hsisynth.study.boxes import bounding_box, check_margin, crop_box
 from napari_hsisynth.study.crops import Crop, CropRecord, write_crop, write_crops_index
 from napari_hsisynth.study.cube_files import not_finite
 from napari_hsisynth.study.manifest import Entry
-from napari_hsisynth.study.storage import Cancelled, Progress, replaced_folder, sha256_of
+from napari_hsisynth.study.storage import Cancelled, Progress, replaced_folder, sha256_of, skipped_note
 from napari_hsisynth.study.study import Study
 
 
@@ -100,6 +100,8 @@ def make_crops(
             raise Cancelled
     if progress is not None:
         progress(len(study.entries), len(study.entries))
+    if report.skipped:
+        report.notes.append(skipped_note(report.skipped))
     if left_out:
         found = " and ".join(f"{count} {status}" for status, count in sorted(left_out.items()))
         report.notes.append(f"lesions left out because they are not accepted: {found}")

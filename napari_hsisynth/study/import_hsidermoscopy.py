@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from napari_hsisynth.study.cube_files import fitting, read_file
 from napari_hsisynth.study.hsidermoscopy import FoundCube, Layout, read_mask, scan
 from napari_hsisynth.study.instance import Instance
 from napari_hsisynth.study.settings import SETTINGS, checked_wavelengths
-from napari_hsisynth.study.storage import Cancelled, Progress, new_folder, sha256_of
+from napari_hsisynth.study.storage import Cancelled, Progress, new_folder, sha256_of, skipped_note
 from napari_hsisynth.study.study import Study
 from napari_hsisynth.study.wavelengths import read_wavelengths
 
@@ -90,6 +90,7 @@ def import_hsidermoscopy(
     given = None if wavelengths_nm is None else checked_wavelengths(wavelengths_nm, where="wavelengths")
     known, source = _known_wavelengths(src, target, given)
     new: list[NewCube] = []
+    bands: Counter[int] = Counter()
     of_cubes: dict[str, list[str]] = defaultdict(list)
     for done, found in enumerate(layout.cubes):
         if cancelled is not None and cancelled():
@@ -104,6 +105,7 @@ def import_hsidermoscopy(
             cube = read_file(found.path)
             if known is None:
                 known, source = _wavelengths_of(cube)
+            bands[cube.bands] += 1
             cube = fitting(cube, known, name=found.cube_id, where=found.path)
             for note in cube.notes:
                 of_cubes[note].append(found.cube_id)
@@ -111,6 +113,9 @@ def import_hsidermoscopy(
             new.append(NewCube(found.cube_id, found.path, found.diagnosis, "", sha256, annotation))
         except InputError as error:
             layout.problems.append(str(error))
+    if target is None and known is not None and bands and len(known) not in bands:
+        counts = " or ".join(str(count) for count in sorted(bands))
+        raise InputError(f"{len(known)} wavelengths for cubes of {counts} bands", where=src, fix=f"given: {source}")
     _refuse_problems(layout, src)
     assert known is not None  # some cube was read, or the study has wavelengths
     if progress is not None:
@@ -127,6 +132,8 @@ def import_hsidermoscopy(
     unmarked = sum(one.annotation is None for one in new)
     if unmarked:
         told.append(f"{unmarked} of {len(new)} cubes have no mask yet")
+    if layout.skipped:
+        told.append(skipped_note(layout.skipped))
     return ImportReport(target or Study.open(root), len(new), layout.skipped, told)
 
 

@@ -8,7 +8,7 @@ import hashlib
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +25,13 @@ _IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 
 class Cancelled(Exception):
     """Raised when the caller's ``cancelled()`` turned true; what was there before is still there, whole."""
+
+
+def skipped_note(skipped: Sequence[tuple[str, str]]) -> str:
+    """Say in one line what was left out: how many, and the first with its reason."""
+    what, reason = skipped[0]
+    rest = f" and {len(skipped) - 1} more" if len(skipped) > 1 else ""
+    return f"left out: {what} ({reason}){rest}"
 
 
 @contextlib.contextmanager
@@ -155,7 +162,7 @@ def recover_folder(root: Path, name: str) -> None:
     """Put back ``root/name`` if a process was killed while replacing it."""
     if (root / name).exists() or not any(root.glob(f".{name}-*.old")):
         return
-    with study_lock(root):
+    with contextlib.suppress(InputError), study_lock(root):  # a read-only study can still be read, without them
         for old in sorted(root.glob(f".{name}-*.old"))[:1]:
             if not (root / name).exists():
                 old.rename(root / name)

@@ -262,11 +262,7 @@ class CropDock(QWidget):
         study, report = result
         if self.session.study is not None and self.session.study.root == study.root:
             self.session.crops_changed.emit()
-        parts = [f"✔ {len(report.records):,} crops cut"]
-        if report.skipped:
-            cube_id, reason = report.skipped[0]
-            parts.append(f"{len(report.skipped)} skipped, the first: {cube_id} ({reason})")
-        return " · ".join([*parts, *report.notes])
+        return " · ".join([f"✔ {len(report.records):,} crops cut", *report.notes])
 
     def _listen(self, signal: Any, slot: Callable[..., None]) -> None:
         """Connect a signal for as long as this dock lives; the session and the viewer live longer."""

@@ -308,10 +308,7 @@ class StudyDock(QWidget):
 
     def _imported(self, report: ImportReport) -> str:
         self.open_study(report.study.root)
-        parts = [f"✔ {report.imported} cubes imported", *report.notes]
-        if report.skipped:
-            parts.append(f"{len(report.skipped)} left out, the first: {report.skipped[0][0]} ({report.skipped[0][1]})")
-        return " · ".join(parts)
+        return " · ".join([f"✔ {report.imported} cubes imported", *report.notes])
 
     def _start_demo(self) -> None:
         form = self.forms["Demo"]

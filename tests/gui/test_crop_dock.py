@@ -82,7 +82,7 @@ def test_lesions_are_counted_and_crops_are_cut(ready: CropDock, study: Study, vi
         ready.crop_button.click()
         assert not ready.crop_button.isEnabled()
     assert told == [3]
-    assert ready.task.status.text() == "✔ 3 crops cut · 1 skipped, the first: C (no lesion marked)"
+    assert ready.task.status.text() == "✔ 3 crops cut · left out: C (no lesion marked)"
     assert ready.summary() == "3 crops · 8-40 px"
     assert {record.crop_id: record.box for record in study.crops()}["A_1"] == (5, 10, 25, 50)
     assert ready.crop_button.text() == "Crop again"

@@ -45,7 +45,10 @@ def test_only_accepted_lesions_are_cut_and_the_others_are_counted(study):
     report = make_crops(study)
     assert [record.crop_id for record in report.records] == ["A_1"]
     assert ("B", "no accepted lesion (1 draft, 1 unsure)") in report.skipped
-    assert report.notes == ["lesions left out because they are not accepted: 1 draft and 1 unsure"]
+    assert report.notes == [
+        "left out: B (no accepted lesion (1 draft, 1 unsure)) and 1 more",
+        "lesions left out because they are not accepted: 1 draft and 1 unsure",
+    ]
 
 
 def test_a_lesion_without_pixels_is_skipped_with_the_reason(study):

@@ -1,4 +1,5 @@
 import csv
+import errno
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_hsisynth import Cube, InputError
-from napari_hsisynth.study import Diagnosis, Study
+from napari_hsisynth.study import Diagnosis, Study, make_crops
 
 
 def test_what_is_created_is_what_is_opened(tmp_path):
@@ -204,3 +205,36 @@ def test_two_programs_may_add_at_once(empty_study):
     assert [writer.wait(60) for writer in writers] == [0, 0]
     empty_study.reload()
     assert [entry.id for entry in empty_study.entries] == [f"N{number:02}" for number in range(20)]
+
+
+WRITES = {
+    "update": lambda study: study.update("A", patient="p"),
+    "save_annotation": lambda study: study.save_annotation(study.annotation("A")),
+    "splits": lambda study: study.splits(),
+    "make_crops": make_crops,
+    "add_cube": lambda study: study.add_cube(study.read_cube("A"), "Z", "nevus"),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_read_only_study_is_read_and_says_why_it_is_not_written(study, monkeypatch, write):
+    """Root may write anywhere, so the refusal of the system is played; what it leaves behind is real."""
+    before = {path: path.read_bytes() for path in study.root.rglob("*") if path.is_file()}
+    opened = Study.open(study.root)
+
+    def refuse(*args, **kwargs):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_hsisynth.study.storage.open", refuse, raising=False)
+        patch.setattr("os.replace", refuse)
+        assert opened.annotation("A").mask.any()
+        with pytest.raises(InputError, match=r"(cannot write here|cannot be written): .*; choose another"):
+            WRITES[write](opened)
+    assert {path: path.read_bytes() for path in study.root.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="in the way"):
+        Study.create(tmp_path / "file" / "study", wavelengths_nm=[500])
