@@ -12,13 +12,11 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QFileDialog,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QMessageBox,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -30,6 +28,7 @@ from napari_hsisynth.widgets.annotator import Annotator
 from napari_hsisynth.widgets.command_line import CommandLine
 from napari_hsisynth.widgets.job_dock import choice, wrapped
 from napari_hsisynth.widgets.lesion_table import LesionTable
+from napari_hsisynth.widgets.scroll_column import ScrollColumn
 
 HINT = "left click inside · Ctrl+click outside · drag a box · Delete a prompt · Shift+drag moves the view · Esc ends"
 _STATUSES = ("todo", "done", "unsure")
@@ -76,16 +75,11 @@ class AnnotateDock(QWidget):
     # --- building
 
     def _build(self) -> None:
-        area = QScrollArea(self)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        page = QWidget()
-        area.setWidget(page)
+        scroll = ScrollColumn(self)
+        page, column = scroll.content, scroll.column
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area)
-        column = QVBoxLayout(page)
+        outer.addWidget(scroll)
 
         self.empty = wrapped("", page)
         self.empty_button = QPushButton("Open a study", page)
@@ -113,8 +107,6 @@ class AnnotateDock(QWidget):
         rows.addWidget(self.saved_line)
         self.command = CommandLine(self.content)
         rows.addWidget(self.command)
-        # as wide as the buttons need in this font: without a bar below, what is cut off could not be reached
-        self.setMinimumWidth(page.minimumSizeHint().width() + area.verticalScrollBar().sizeHint().width())
 
     def _cube_bar(self) -> QWidget:
         self.cube_bar = QWidget(self.content)
