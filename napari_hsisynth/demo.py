@@ -100,8 +100,8 @@ def _train(folder: Path, *, size: int, minutes: float, seed: int) -> Path:
     from napari_hsisynth.jobs import launch, new_run, tail
 
     run = new_run(folder, f"vae-{DIAGNOSIS}")
-    words = ["train", str(folder), "--model", "vae", "--diagnosis", DIAGNOSIS, "--preset", "good"]
-    words += ["--set", f"image_size={size}", "--set", f"seed={seed}"]
+    words = ["train", str(folder), "--model", "vae", "--diagnosis", DIAGNOSIS, "--preset", "try"]
+    words += ["--set", f"image_size={size}", "--set", f"seed={seed}", "--set", "max_images=1000000000"]  # until stopped
     print("$ napari-hsisynth " + " ".join(words), file=sys.stderr, flush=True)
     job = launch(words, run)
     deadline, said = None, time.monotonic()
