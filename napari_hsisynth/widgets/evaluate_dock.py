@@ -41,7 +41,7 @@ class EvaluateDock(JobDock):
 
     def _build(self) -> None:
         self.what = choice(self.content, "What is measured")
-        self.what.addItem("synthetic cubes against real ones", _COMPARE)
+        self.what.addItem("synthetic against real", _COMPARE)
         self.what.addItem("reconstructions of a run", _RECONSTRUCT)
         self.split = choice(self.content, "Which real cubes: those that no training has seen, or others")
         for name in ("held-out", "train", "all"):
@@ -51,8 +51,8 @@ class EvaluateDock(JobDock):
         self.sets = QListWidget(self.content)
         self.sets.setToolTip("Synthetic sets to measure, one after the other")
         self.sets.setAccessibleName("synthetic sets")
-        self.sets.setMinimumSize(1, 4 * self.fontMetrics().lineSpacing())
-        self.sets.setMaximumHeight(8 * self.fontMetrics().lineSpacing())
+        self.sets.setMinimumSize(1, 3 * self.fontMetrics().lineSpacing())
+        self.sets.setMaximumHeight(5 * self.fontMetrics().lineSpacing())
         self.sets_label = QLabel("synthetic sets", self.content)
         self.report = choice(self.content, "Evaluations of this study, newest first")
         self.open_button = QPushButton("Open report", self.content)
@@ -70,8 +70,8 @@ class EvaluateDock(JobDock):
         self.column.addWidget(self.waiting)
         self.report_choice = self.add_choices([("figures of", self.report)])
         self.column.addWidget(self.table)
-        self.column.addWidget(self.notes)
         self.column.addWidget(self.open_button)
+        self.column.addWidget(self.notes)
         self.column.addStretch(1)
 
         self.what.currentIndexChanged.connect(self._choose_what)

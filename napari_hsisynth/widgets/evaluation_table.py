@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from napari_hsisynth.jobs import RunFolder, list_runs
 
@@ -125,36 +125,47 @@ def interval_text(figure: dict[str, Any]) -> str:
     return f"[{number(interval[0])}, {number(interval[1])}]" if interval else ""
 
 
-class EvaluationTable(QTreeWidget):
-    """One line per metric."""
+class EvaluationTable(QTableWidget):
+    """One line per metric; long names wrap, so that the figures fit into a narrow dock."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setRootIsDecorated(False)
-        self.setAlternatingRowColors(True)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setHeaderLabels(list(_COLUMNS))
+        super().__init__(0, len(_COLUMNS), parent)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)  # the dock scrolls
+        self.setShowGrid(False)
+        self.setWordWrap(True)
         self.setAccessibleName("figures of the evaluation")
-        header_item = self.headerItem()
-        for column, tip in enumerate(_TIPS):
-            if header_item is not None:
-                header_item.setToolTip(column, tip)
-        header = self.header()
-        if header is not None:
+        for column, (name, tip) in enumerate(zip(_COLUMNS, _TIPS, strict=True)):
+            title = QTableWidgetItem(name)
+            title.setToolTip(tip)
+            self.setHorizontalHeaderItem(column, title)
+        header, rows = self.horizontalHeader(), self.verticalHeader()
+        if header is not None and rows is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.setMinimumSize(1, 10 * self.fontMetrics().lineSpacing())
+            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+            header.setMinimumSectionSize(1)
+            header.sectionResized.connect(lambda *_: self._fit())
+            rows.hide()
+        self.setMinimumWidth(1)
 
     def show_report(self, report: Report | None) -> None:
         """Show a report's figures; None empties the table."""
-        self.clear()
-        for name, figure in ({} if report is None else report.metrics).items():
-            texts = [
-                number(figure.get("value")),
-                interval_text(figure),
-                *(number(figure.get(k)) for k in ("floor", "n")),
-            ]
-            item = QTreeWidgetItem([metric_label(name, figure), *texts])
-            for column in range(1, len(_COLUMNS)):
-                item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            item.setToolTip(0, metric_tip(name, figure))
-            self.addTopLevelItem(item)
+        metrics = {} if report is None else report.metrics
+        self.setRowCount(len(metrics))
+        for row, (name, figure) in enumerate(metrics.items()):
+            value, floor, n = (number(figure.get(key)) for key in ("value", "floor", "n"))
+            for column, text in enumerate([metric_label(name, figure), value, interval_text(figure), floor, n]):
+                item = QTableWidgetItem(text)
+                item.setToolTip(metric_tip(name, figure))
+                if column:
+                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                self.setItem(row, column, item)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Give each line the height of its text and the table that of its lines."""
+        self.resizeRowsToContents()
+        header = self.horizontalHeader()
+        height = sum(self.rowHeight(row) for row in range(self.rowCount())) + 2 * self.frameWidth()
+        self.setFixedHeight(height + (header.sizeHint().height() if header is not None else 0))

@@ -171,6 +171,8 @@ class ConfigForm(QWidget, Generic[M]):
             self._restyle()
 
     def _restyle(self) -> None:
-        style = f'*[invalid="true"] {{ border: 2px solid {theme_colours().error}; }}'
+        colours = theme_colours()
+        # the background is named too: a border alone makes Qt fill the field with the border's colour
+        style = f'*[invalid="true"] {{ border: 2px solid {colours.error}; background-color: {colours.background}; }}'
         if style != self.styleSheet():
             self.setStyleSheet(style)

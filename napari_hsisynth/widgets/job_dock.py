@@ -214,10 +214,10 @@ class JobDock(QWidget):
         self.start_button.setToolTip(obstacle or f"{self.verb.capitalize()} as a process of its own")
         self.reason.setText("" if self.row.active else obstacle)
         self.reason.setVisible(bool(self.reason.text()))
-        has_study = self.study is not None
-        self.command.setVisible(has_study and not obstacle)
-        if has_study and not obstacle:
-            self.command.set_words(self.words())
+        # while a job runs, its own command; else that of what is chosen
+        words = self.row.words if self.row.active else [] if obstacle else self.words()
+        self.command.setVisible(bool(words))
+        self.command.set_words(words)
 
     def _job_changed(self, _state: RunState) -> None:
         self.update_controls()

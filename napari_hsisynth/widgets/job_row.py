@@ -170,6 +170,12 @@ class JobRow(QWidget):
         """Whether a process is, or is about to be, at work in the run shown here."""
         return self.run is not None and self.state.active
 
+    @property
+    def words(self) -> list[str]:
+        """The command's words of the followed run, as its launch wrote them; empty if it was started in a shell."""
+        launches = [event for event in self._events if event.kind == "launched"]
+        return [str(word) for word in launches[-1].fields.get("argv") or []] if launches else []
+
     def attach(self, run: RunFolder, job: Job | None = None) -> None:
         """Show a run and follow it: one just launched, one started elsewhere, or one that has long ended.
 
@@ -278,7 +284,7 @@ class JobRow(QWidget):
         self.bar.setRange(0, 0 if unknown else 1000)  # an empty range makes the bar run to and fro
         self.bar.setValue(round(1000 * state.fraction))
         self.bar.setFormat(percent_text(state))
-        self.status.setText(state_text(state) if shown else "")
+        self.status.setText(state_text(state).replace("ETA ", "ETA\N{NO-BREAK SPACE}") if shown else "")
         impatient = state.status == "stopping" and self._stop_asked and not self._impatient.isActive()
         self.stop_button.setText("End now" if impatient else "Stop")
         if impatient:

@@ -146,7 +146,7 @@ class SpectraPlot(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.plot = _plot(self, "wavelength (nm)", "value")
+        self.plot = _plot(self, "wavelength (nm)", "value", legend=(1, 1))  # skin is darkest there
         self.curves, self.bands = {}, {}
         for origin in ("real", "synthetic"):
             edges = [pg.PlotCurveItem(), pg.PlotCurveItem()]
@@ -182,10 +182,10 @@ class SpectraPlot(QWidget):
             high.setData(at, mean + std)
 
 
-def _plot(parent: QWidget, below: str, left: str) -> pg.PlotWidget:
+def _plot(parent: QWidget, below: str, left: str, legend: tuple[int, int] = (-1, 1)) -> pg.PlotWidget:
     plot = pg.PlotWidget(parent)
     plot.setMinimumSize(1, 12 * parent.fontMetrics().lineSpacing())
-    plot.addLegend(offset=(-1, 1))
+    plot.addLegend(offset=legend)
     plot.setLabel("bottom", below)
     plot.setLabel("left", left)
     plot.getAxis("bottom").enableAutoSIPrefix(False)

@@ -101,6 +101,17 @@ def summarise_all(root: Path, verb: str) -> list[RunSummary]:
     return [summary for summary in map(summarise, list_runs(root)) if summary.verb == verb]
 
 
+def fit_to_rows(tree: QTreeWidget, least: int = 2, most: int = 7) -> None:
+    """Make a list as high as its lines, within bounds; more than `most` scroll."""
+    lines = min(max(tree.topLevelItemCount(), least), most)
+    header, line = tree.header(), tree.sizeHintForRow(0)
+    height = (line if line > 0 else tree.fontMetrics().lineSpacing()) * lines + 2 * tree.frameWidth()
+    scroll = tree.horizontalScrollBar()
+    for part in (header, scroll):
+        height += part.sizeHint().height() if part is not None else 0
+    tree.setFixedHeight(height)
+
+
 class RunTable(QWidget):
     """The training runs of a study with buttons to show, resume and open one.
 
@@ -127,10 +138,9 @@ class RunTable(QWidget):
         self._loading = self._again = False
         self.tree = QTreeWidget(self)
         self.tree.setRootIsDecorated(False)
-        self.tree.setAlternatingRowColors(True)
         self.tree.setHeaderLabels(list(_COLUMNS))
         self.tree.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.tree.setMinimumSize(1, 7 * self.fontMetrics().lineSpacing())
+        self.tree.setMinimumWidth(1)
         header = self.tree.header()
         if header is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -186,6 +196,8 @@ class RunTable(QWidget):
             if item is not None and item.data(0, Qt.ItemDataRole.UserRole).run == run:
                 item.setText(2, state.status)
                 item.setText(3, f"{state.images:,}" if state.images else "")
+                if state.status == "running" and not item.text(1) and not self._loading:
+                    self.load(self._root)  # its configuration has been written meanwhile
 
     def _take(self, answer: tuple[Path, list[RunSummary]]) -> None:
         root, found = answer
@@ -222,6 +234,7 @@ class RunTable(QWidget):
             self.tree.addTopLevelItem(item)
             if selected is not None and selected.run == summary.run:
                 item.setSelected(True)
+        fit_to_rows(self.tree)
         self.tree.setVisible(bool(self.summaries))
         self.empty.setVisible(not self.summaries)
         self._enable()

@@ -7,9 +7,9 @@ from typing import Any
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QUrl
+from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSpinBox, QTreeWidget, QTreeWidgetItem
+from qtpy.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QPushButton, QSpinBox, QTreeWidget, QTreeWidgetItem
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
@@ -17,7 +17,7 @@ from napari_hsisynth.jobs import RunState
 from napari_hsisynth.study import Study, read_crop, read_crops_index
 from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill, wrapped
 from napari_hsisynth.widgets.layers import add_cube
-from napari_hsisynth.widgets.run_table import RunSummary, summarise_all
+from napari_hsisynth.widgets.run_table import RunSummary, fit_to_rows, summarise_all
 
 #: Most cubes that one click adds to the viewer, so that a set of hundreds does not fill the layer list.
 MOST_SHOWN = 16
@@ -55,7 +55,12 @@ class SampleDock(JobDock):
         self.sets = QTreeWidget(self.content)
         self.sets.setRootIsDecorated(False)
         self.sets.setHeaderLabels(["run", "cubes"])
-        self.sets.setMinimumSize(1, 6 * self.fontMetrics().lineSpacing())
+        header = self.sets.header()
+        if header is not None:
+            header.setStretchLastSection(False)
+            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+            header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        self.sets.setMinimumWidth(1)
         self.no_sets = wrapped("No synthetic cubes in this study yet.", self.content)
         self.shown_count = self._spin(4, 1, MOST_SHOWN, "How many cubes to add to the viewer")
         self.show_button = QPushButton("Show in viewer", self.content)
@@ -117,11 +122,13 @@ class SampleDock(JobDock):
         selected = self.selected_set
         self.sets.clear()
         for run_id, count in self._counts.items():
-            item = QTreeWidgetItem([run_id, f"{count:,}"])
+            item = QTreeWidgetItem([run_id.split("-", 2)[-1], f"{count:,}"])
+            item.setData(0, Qt.ItemDataRole.UserRole, run_id)
+            item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             item.setToolTip(0, run_id)
             self.sets.addTopLevelItem(item)
             item.setSelected(run_id == selected)
-        self.sets.resizeColumnToContents(1)
+        fit_to_rows(self.sets)
         if self.selected_set is None and self.sets.topLevelItemCount():
             self.sets.topLevelItem(0).setSelected(True)
         if study is None:
@@ -155,7 +162,7 @@ class SampleDock(JobDock):
     def selected_set(self) -> str | None:
         """Run id of the selected synthetic set."""
         items = self.sets.selectedItems()
-        return items[0].text(0) if items else None
+        return items[0].data(0, Qt.ItemDataRole.UserRole) if items else None
 
     def obstacle(self) -> str:
         """Why nothing can be drawn now."""
@@ -231,7 +238,7 @@ class SampleDock(JobDock):
 
 
 def _title(summary: RunSummary) -> str:
-    return f"{summary.title} ({summary.state.images:,} images)"
+    return f"{summary.title} · {summary.state.images:,} images"
 
 
 def _read_runs(study: Study) -> tuple[Study, list[RunSummary], dict[str, int]]:
