@@ -13,7 +13,7 @@ from napari_hsisynth.study import Diagnosis, Instance, Study
 from napari_hsisynth.study.annotation import now
 from napari_hsisynth.widgets.annotate_target import Draft, Target
 from napari_hsisynth.widgets.draft_maker import DraftMaker
-from napari_hsisynth.widgets.layers import front_cube_layer, is_cube_layer, layer_cube
+from napari_hsisynth.widgets.layers import front_cube_layer, is_borrowed, is_cube_layer, layer_cube
 from napari_hsisynth.widgets.lesion_book import annotator_name
 from napari_hsisynth.widgets.lesion_editor import LesionEditor
 from napari_hsisynth.widgets.session import session_for
@@ -96,6 +96,8 @@ class Annotator(QObject):
             QTimer.singleShot(0, self.retarget)  # napari is still in the middle of removing
 
     def _turn_to(self, layer: Image | None) -> None:
+        if layer is not None and is_borrowed(layer):
+            return  # one of the pair that Compare shows for a while
         in_study = layer is not None and layer is self.session.cube_layer and self.session.cube_id is not None
         study, cube_id = (self.session.study, self.session.cube_id) if in_study else (None, None)
         before = self.target

@@ -160,9 +160,9 @@ def angle_deg(a: Curve, b: Curve) -> float:
     """Return the spectral angle between two curves before any transform, degrees; NaN if they do not fit."""
     if a.raw is None or b.raw is None or not np.array_equal(a.wavelengths_nm, b.wavelengths_nm):
         return float("nan")
-    from napari_hsisynth.metrics import spectral_angle  # metrics load late in widgets
+    from napari_hsisynth.metrics import spectrum_angle
 
-    return float(np.rad2deg(spectral_angle(a.raw[:, None, None], b.raw[:, None, None])))
+    return float(np.rad2deg(spectrum_angle(a.raw, b.raw)))
 
 
 def pin_colour(number: int) -> str:

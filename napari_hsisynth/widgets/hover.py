@@ -36,16 +36,33 @@ class Hover(QObject):
         self._timer.timeout.connect(self._emit)
         self._since = QElapsedTimer()
         self._since.start()
+        self._seen = False
         viewer.cursor.events.position.connect(self._take)
-        cursor, slot = viewer.cursor, self._take
-        parent.destroyed.connect(lambda *_: cursor.events.position.disconnect(slot))
+        viewer.mouse_move_callbacks.append(self._first)
+        cursor, callbacks, slot, first = viewer.cursor, viewer.mouse_move_callbacks, self._take, self._first
+
+        def let_go(*_: object) -> None:
+            cursor.events.position.disconnect(slot)
+            if first in callbacks:
+                callbacks.remove(first)
+
+        parent.destroyed.connect(let_go)
 
     @property
     def position(self) -> tuple[float, ...]:
         """The last position; empty before the first move."""
         return self._position
 
+    def _first(self, viewer: Any, event: Any) -> None:
+        """Before the mouse was seen, positions come from napari's own setting up and mean nothing."""
+        if not self._seen:
+            self._seen = True
+            self._position = tuple(event.position)
+            self._emit()
+
     def _take(self, event: Any) -> None:
+        if not self._seen:
+            return
         self._position = tuple(event.value)
         if self._since.hasExpired(_PACE_MS):
             self._emit()

@@ -32,7 +32,7 @@ def origin_of(provenance: Mapping[str, Any]) -> Origin:
         return said
     if provenance.get("phantom"):
         return "phantom"
-    return "synthetic" if provenance.get("run") or provenance.get("checkpoint") else "real"
+    return "synthetic" if any(provenance.get(key) for key in ("synthetic", "run", "checkpoint")) else "real"
 
 
 def cube_layer_data(cube: Cube, origin: Origin | None = None) -> CubeLayerData:
@@ -149,6 +149,12 @@ def _cube(layer: Image, known: dict[str, Any]) -> Cube:
     if str(layer.units[0]) == "nanometer":
         return Cube(layer.data, layer.translate[0] + bands * layer.scale[0], **fields)
     return Cube.with_assumed_wavelengths(layer.data, bands, **fields)
+
+
+def is_borrowed(layer: Any) -> bool:
+    """Whether a layer only shows a cube for a while (the pair of the Compare dock): nothing else is to work on it."""
+    known = layer.metadata.get(METADATA)
+    return isinstance(known, dict) and bool(known.get("borrowed"))
 
 
 def layer_origin(layer: Any) -> Origin:

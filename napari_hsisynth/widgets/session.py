@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -51,6 +52,8 @@ class Session:
         self._shown: Image | None = None
         self.study: Study | None = None
         self.cube_id: str | None = None
+        #: Functions that open a step by its name, the latest Workflow dock's last.
+        self.step_openers: list[Callable[[str], None]] = []
         self.wavelength_text = WavelengthText(viewer)
 
     @property
@@ -137,6 +140,13 @@ class Session:
     def cube_layer(self) -> Image | None:
         """The layer of the shown cube; None if none is shown or the user has removed it."""
         return self._shown if self._shown is not None and self._shown in self.viewer.layers else None
+
+    def open_step(self, name: str) -> None:
+        """Open a step in the Workflow dock, or its own dock where there is no Workflow."""
+        if self.step_openers:
+            self.step_openers[-1](name)
+        else:
+            self.viewer.window.add_plugin_dock_widget("napari-hsisynth", name)
 
     def has_cubes(self) -> bool:
         """Whether any layer shows a cube, of a study or not."""
