@@ -129,7 +129,8 @@ class StudyModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DecorationRole and column == _DIAGNOSIS:
             return self._icons[entry.diagnosis]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return entry.path if column == _ID else _TIPS[column]
+            told = {_ID: entry.path, _DIAGNOSIS: entry.diagnosis.label}.get(column)
+            return f"{told}\n{_TIPS[column]}" if told else _TIPS[column]
         return None
 
     def text(self, entry: Entry, column: int) -> str:

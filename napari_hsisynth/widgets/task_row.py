@@ -171,8 +171,11 @@ class TaskRow(QWidget):
             self.status.setText(f"{self._title}: {done:,} of {total:,} {self._unit}")
 
     def _succeeded(self, result: object) -> None:
-        self._task = None
-        self._end(self._done(result))
+        text = ""
+        try:
+            text = self._done(result)
+        finally:  # whatever goes wrong in showing it, the row does not stay busy
+            self._end(text)
 
     def _failed(self, message: str) -> None:
         self._end(f"✖ {message}")
