@@ -1,0 +1,163 @@
+"""Masks without a display: files of prompts, studies, loose cubes, and other packages' segmenters."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_hsisynth.cube import Cube
+from napari_hsisynth.errors import InputError
+from napari_hsisynth.segment import (
+    Proposals,
+    list_segmenters,
+    load_segmenter,
+    registry,
+    segment_path,
+    segment_study,
+)
+from napari_hsisynth.study import Diagnosis, Study
+
+SHAPE = (50, 70)
+NM = [465.0, 550.0, 630.0]
+
+
+def lesion(centre):
+    y, x = np.indices(SHAPE)
+    return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < 10**2
+
+
+def cube(centre=(25, 35)):
+    return Cube(np.where(lesion(centre), np.array([0.1, 0.15, 0.25])[:, None, None], 0.5), NM)
+
+
+@pytest.fixture
+def study(tmp_path):
+    made = Study.create(tmp_path / "study", wavelengths_nm=NM)
+    made.add_cube(cube(), "MM_1", "melanoma")
+    made.add_cube(cube((20, 30)), "DN_2", "dysplastic nevus")
+    return made
+
+
+def prompts_file(tmp_path, value):
+    path = tmp_path / "prompts.json"
+    path.write_text(json.dumps(value))
+    return path
+
+
+def test_proposed_lesions_are_drafts_for_a_person_to_look_at(study):
+    report = segment_path(study.root)
+    assert report.lesions == {"DN_2": 1, "MM_1": 1}
+    annotation = study.annotation("MM_1")
+    assert annotation.status == "todo"
+    (instance,) = annotation.instances
+    assert (instance.status, instance.diagnosis, instance.backend) == ("draft", Diagnosis.MELANOMA, "spectral")
+    assert (annotation.mask_of(1) & lesion((25, 35))).sum() > 0.9 * (annotation.mask_of(1) | lesion((25, 35))).sum()
+
+
+def test_a_second_proposal_leaves_what_is_there_alone(study):
+    segment_study(study)
+    before = study.annotation("MM_1")
+    report = segment_study(study)
+    assert report.lesions == {}
+    assert len(report.notes) == 2
+    assert study.annotation("MM_1").instances == before.instances
+
+
+def test_prompted_lesions_are_accepted_with_their_prompts(study, tmp_path):
+    path = prompts_file(tmp_path, {"MM_1": [{"points": [[25, 35]], "diagnosis": "nevus"}]})
+    report = segment_path(study.root, path)
+    assert report.lesions == {"MM_1": 1}
+    annotation = study.annotation("MM_1")
+    (instance,) = annotation.instances
+    assert (annotation.status, instance.status, instance.diagnosis) == ("done", "accepted", Diagnosis.NEVUS)
+    assert instance.prompts == {"points": [[25, 35]], "labels": [1], "box": None}
+    assert not study.annotation("DN_2").instances
+
+
+def test_a_loose_cube_gets_a_png_beside_it(tmp_path):
+    path = tmp_path / "one.npz"
+    np.savez(path, cube=cube().data, wavelengths_nm=NM)
+    report = segment_path(path)
+    assert report.target == tmp_path / "one_mask.png"
+    labels = np.array(Image.open(report.target))
+    assert set(np.unique(labels)) == {0, 1}
+    assert labels.shape == SHAPE
+    assert "1 lesion" in report.text()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"XX": [{"points": [[1, 1]]}]}, "no cube 'XX'"),
+        ({"MM_1": []}, "MM_1"),
+        ({"MM_1": [{}]}, "lesion 1: no point"),
+        ({"MM_1": [{"points": [[99, 0]]}]}, "outside"),
+        ({"MM_1": [{"points": [[1, 1]], "diagnosis": "measles"}]}, "measles"),
+        ([{"points": [[1, 1]]}], "cube id per list"),
+        ({}, "no prompts"),
+        ("MM_1", "no prompts"),
+    ],
+)
+def test_prompts_that_do_not_fit_are_refused_in_words(study, tmp_path, value, words):
+    with pytest.raises(InputError, match=words):
+        segment_path(study.root, prompts_file(tmp_path, value))
+    assert not study.annotation("MM_1").instances
+
+
+def test_a_missing_or_broken_file_of_prompts_is_refused(study, tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        segment_path(study.root, tmp_path / "none.json")
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(InputError, match="not JSON"):
+        segment_path(study.root, tmp_path / "bad.json")
+
+
+class EverythingSegmenter:
+    """Says yes to every pixel."""
+
+    name, model, weights_sha256 = "everything", "", ""
+
+    def __init__(self, value=True):
+        self.value = value
+
+    def set_cube(self, cube):
+        self.shape = cube.shape_yx
+
+    def predict(self, prompts):
+        return self.propose()
+
+    def propose(self):
+        return Proposals(np.full((1, *self.shape), self.value), [1.0])
+
+
+def _points(*points):
+    return lambda group: list(points)
+
+
+def test_another_package_adds_a_segmenter(monkeypatch, study):
+    point = EntryPoint("everything", f"{__name__}:EverythingSegmenter", registry.ENTRY_POINT_GROUP)
+    monkeypatch.setattr(EntryPoint, "load", lambda self: EverythingSegmenter)
+    monkeypatch.setattr(registry, "entry_points", _points(point))
+    assert list_segmenters() == ["spectral", "everything"]
+    assert load_segmenter("everything", value=False).value is False
+    segment_study(study, backend="everything")
+    assert (study.annotation("MM_1").mask == 1).all()
+
+
+@pytest.mark.parametrize(("loaded", "words"), [(None, "cannot be loaded"), (dict, "protocol")])
+def test_a_broken_package_is_named(monkeypatch, loaded, words):
+    point = EntryPoint("broken", "somebody.else:Thing", registry.ENTRY_POINT_GROUP)
+    if loaded is not None:
+        monkeypatch.setattr(EntryPoint, "load", lambda self: loaded)
+    monkeypatch.setattr(registry, "entry_points", _points(point))
+    with pytest.raises(InputError, match=words):
+        load_segmenter("broken")
+
+
+def test_an_unknown_segmenter_names_the_known_ones():
+    with pytest.raises(InputError, match="spectral"):
+        load_segmenter("sam9")
