@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_hsisynth.cube import Cube
+from napari_hsisynth import Cube
 from napari_hsisynth.errors import InputError, MissingExtraError
 from napari_hsisynth.study import (
     Crop,

@@ -27,8 +27,9 @@ class VAE(nn.Module):
 
     The decoder climbs the encoder's pyramid like that of a U-Net but has no connections from the encoder: with them it
     could not draw a sample. Each of its levels adds its own picture to the output, so that the coarse levels carry
-    layout and colour, and the fine ones only have to add detail. Normalisation is per image (GroupNorm), so that an
-    image does not depend on the others of its batch.
+    layout and colour, and the fine ones only have to add detail. There are no normalisation layers: they would take
+    away the brightness of an image, which is half of what there is to encode, and cost a third of the time on a CPU.
+    Residual branches that begin at zero keep the signal in range instead.
 
     Parameters
     ----------
@@ -59,8 +60,8 @@ class VAE(nn.Module):
         # the first convolution already halves the side: full-resolution maps cost most and say least
         down: list[nn.Module] = [nn.Conv2d(bands, channels[1], 4, stride=2, padding=1)]
         for fine, coarse in pairwise(channels[1:]):
-            down += [_norm(fine), nn.SiLU(), nn.Conv2d(fine, coarse, 3, stride=2, padding=1)]
-        self.encoder = nn.Sequential(*down, _Residual(channels[-1]), _norm(channels[-1]), nn.SiLU(), nn.Flatten())
+            down += [nn.SiLU(), nn.Conv2d(fine, coarse, 3, stride=2, padding=1)]
+        self.encoder = nn.Sequential(*down, _Residual(channels[-1]), nn.Flatten())
         self.to_posterior = nn.Linear(flat, 2 * latent_dim)
 
         self.from_latent = nn.Linear(latent_dim, flat)
@@ -69,6 +70,14 @@ class VAE(nn.Module):
             _Residual(channels[level], channels[min(level + 1, len(channels) - 1)]) for level in levels
         )
         self.pictures = nn.ModuleList(nn.Conv2d(channels[level], bands, 1) for level in levels)
+
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)
+        for module in self.modules():
+            if isinstance(module, _Residual):
+                nn.init.zeros_(module.second[1].weight)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of the posterior, each (n, latent_dim), of normalised images (n, bands, y, x)."""
@@ -99,10 +108,6 @@ class VAE(nn.Module):
         return self.decode(mean + noise * torch.exp(0.5 * log_variance)), mean, log_variance
 
 
-def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(next(groups for groups in (8, 4, 2, 1) if channels % groups == 0), channels)
-
-
 class _Residual(nn.Module):
     """Two 3 x 3 convolutions around a shortcut, changing the side in between.
 
@@ -113,8 +118,8 @@ class _Residual(nn.Module):
     def __init__(self, channels: int, incoming: int | None = None) -> None:
         super().__init__()
         incoming = channels if incoming is None else incoming
-        self.first = nn.Sequential(_norm(incoming), nn.SiLU(), nn.Conv2d(incoming, channels, 3, padding=1))
-        self.second = nn.Sequential(_norm(channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1))
+        self.first = nn.Sequential(nn.SiLU(), nn.Conv2d(incoming, channels, 3, padding=1))
+        self.second = nn.Sequential(nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1))
         self.shortcut = nn.Identity() if incoming == channels else nn.Conv2d(incoming, channels, 1)
 
     def forward(self, x: Tensor, side: int | None = None) -> Tensor:

@@ -77,7 +77,7 @@ class VAEConfig(ModelConfig):
         1.0, "Weight of the KL term of the ELBO (sums over pixels and latents; 1 is the ELBO itself)", ge=0, le=1000
     )
     width: Count = _setting(
-        32, "Channels of the first layer; deeper layers have up to 8 times as many", advanced=True, ge=4, le=256
+        24, "Channels of the first layer; deeper layers have up to 8 times as many", advanced=True, ge=4, le=256
     )
 
 

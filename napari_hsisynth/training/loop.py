@@ -24,8 +24,8 @@ from napari_hsisynth.training.recipes import Recipe
 from napari_hsisynth.training.reporting import Report
 from napari_hsisynth.training.seeds import derive
 
-#: Samples, and pairs of original and reconstruction, in a preview.
-_PREVIEW_SAMPLES, _PREVIEW_PAIRS = 16, 8
+#: Samples, and pairs of original and reconstruction, in a preview; and their largest side, px.
+_PREVIEW_SAMPLES, _PREVIEW_PAIRS, _PREVIEW_PX = 16, 6, 96
 
 
 class Diverged(RuntimeError):
@@ -78,7 +78,8 @@ class Training:
         held_out = self._on_device(self.val)
         augment = Augmentation().to(recipe.device) if config.augment else torch.nn.Identity()
         saved_at = self.images if self.images else -1
-        scalars: dict[str, Tensor] = {}
+        sums: dict[str, Tensor] = {}
+        summed = 0
 
         def draw(count: int) -> Tensor:
             picked = torch.randint(len(data), (count,), device=data.device)
@@ -93,13 +94,17 @@ class Training:
             torch.manual_seed(derive(config.seed, "step", self.images))
             count = min(config.batch_size, config.max_images - self.images)
             order = batch_order(self.images, len(data), count, config.seed)
-            scalars = dict(recipe.step(augment(data[torch.from_numpy(order).to(data.device)])))
+            scalars = recipe.step(augment(data[torch.from_numpy(order).to(data.device)]))
+            sums = {name: value + sums.get(name, 0) for name, value in scalars.items()}
+            summed += 1
             before, self.images = self.images, self.images + count
             self.steps += 1
 
             at_end = self.images == config.max_images
             if self.report.due or at_end:
-                self._report(scalars)  # waits for the device: the only place in a step that does
+                # the means since the last report; waits for the device, the only place in a step that does
+                self._report({name: float(value) / summed for name, value in sums.items()})
+                sums, summed = {}, 0
             if at_end or _crossed(before, self.images, config.checkpoint_every):
                 self._save(draw, data, held_out)
                 saved_at = self.images
@@ -113,12 +118,11 @@ class Training:
             out[...] = self.normalisation.encode(one)
         return torch.from_numpy(encoded).to(self.recipe.device)
 
-    def _report(self, scalars: Mapping[str, Tensor]) -> None:
-        values = {name: float(value) for name, value in scalars.items()}
+    def _report(self, values: Mapping[str, float]) -> None:
         if not all(np.isfinite(value) for value in values.values()):
             raise Diverged(
                 f"the loss is not a number any more after {self.images:,} images; "
-                f"use a lower learning rate than {self.config.lr:g} and resume from the last checkpoint in a new run"
+                f"start again with a lower learning rate than {self.config.lr:g}; the last good checkpoint is kept"
             )
         self.report.progress(self.images, self.config.max_images, values, f"loss {values['loss']:.3f}")
 
@@ -128,7 +132,7 @@ class Training:
         if not recipe.healthy():
             raise Diverged(
                 f"a weight is not a number any more after {self.images:,} images; "
-                f"use a lower learning rate than {config.lr:g}"
+                f"start again with a lower learning rate than {config.lr:g}; the last good checkpoint is kept"
             )
         with _seeded(derive(config.seed, "latents"), recipe.device):
             recipe.fit_latents(draw, data)
@@ -172,13 +176,15 @@ class Training:
             recipe.fit_latents(draw, data)
         generator = torch.Generator().manual_seed(derive(self.config.seed, "preview"))
         noise = torch.randn(_PREVIEW_SAMPLES, self.config.latent_dim, generator=generator)
-        arrays = {"samples": self._values(recipe.sample(noise))}
+        samples = self._values(recipe.sample(noise))
+        arrays = {"samples": _small(samples)}
         shown = (held_out if len(held_out) else data)[:_PREVIEW_PAIRS]
         reconstructed = recipe.reconstruct(shown)
         if reconstructed is not None:
-            arrays["originals"], arrays["reconstructions"] = self._values(shown), self._values(reconstructed)
+            arrays["originals"] = _small(self._values(shown))
+            arrays["reconstructions"] = _small(self._values(reconstructed))
         arrays["wavelengths_nm"] = self.train.wavelengths_nm
-        for name, images in (("synthetic", arrays["samples"]), ("real", self.train.images)):
+        for name, images in (("synthetic", samples), ("real", self.train.images)):
             arrays[f"{name}_mean"] = images.mean(axis=(0, 2, 3), dtype=np.float64)
             arrays[f"{name}_std"] = images.std(axis=(0, 2, 3), dtype=np.float64)
         file = f"previews/{self.images:09d}.npz"
@@ -188,6 +194,16 @@ class Training:
 
     def _values(self, normalised: Tensor) -> np.ndarray:
         return self.normalisation.decode(normalised.cpu().numpy()).astype(np.float32)
+
+
+def _small(images: np.ndarray) -> np.ndarray:
+    """Shrink images (n, bands, y, x) for a preview by averaging whole blocks; a long run leaves many of them."""
+    factor = -(-images.shape[-1] // _PREVIEW_PX)
+    while images.shape[-1] % factor:
+        factor += 1
+    count, bands, height, width = images.shape
+    blocks = images.reshape(count, bands, height // factor, factor, width // factor, factor)
+    return blocks.mean(axis=(3, 5), dtype=np.float32)
 
 
 def _crossed(before: int, now: int, every: int) -> bool:

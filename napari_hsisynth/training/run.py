@@ -220,7 +220,7 @@ def _explain(error: BaseException, run: RunFolder) -> str:
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
         return "out of memory; use a smaller batch_size, image_size or width"
     if isinstance(error, OSError):
-        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
+        if error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)):
             return f"{run.path}: the disk is full; free some space and resume, the last checkpoint is kept"
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return f"{error.filename or run.path}: cannot write here; make the folder writable and resume"
