@@ -75,10 +75,10 @@ class Comparison(QObject):
         link_layers(self._pair, _LINKED)
         grid = viewer.canvas.grid
         # counted from the bottom: a layer that the user adds on top is drawn over the left cell and moves nothing
-        grid.shape, grid.stride, grid.spacing = (1, 2), -1, 0.02
+        grid.shape, grid.stride, grid.spacing = (1, 2), 1, 0.02
         grid.enabled = True
         viewer.layers.selection.active = first
-        viewer.reset_view()
+        viewer.reset_view(layers=self._pair)
 
     def leave(self) -> None:
         """Remove the two layers and put the user's layers and grid back."""
@@ -92,12 +92,12 @@ class Comparison(QObject):
         for layer in self._hidden:
             if layer in self._viewer.layers:
                 layer.visible = True
-        self._hidden = []
         grid = self._viewer.canvas.grid
         for name, value in self._grid.items():
             setattr(grid, name, value)
-        if len(self._viewer.layers):
+        if self._hidden:
             self._viewer.reset_view()
+        self._hidden = []
         self.left.emit()
 
     def _removed(self, event: Any) -> None:

@@ -46,9 +46,10 @@ class CurveList(QTreeWidget):
         side = self.fontMetrics().height()
         self.setIconSize(QSize(2 * side, side))
         header = self.header()
-        header.setStretchLastSection(True)
+        header.setStretchLastSection(False)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(2, QHeaderView.ResizeMode.ResizeToContents)
         self.itemChanged.connect(self._edited)
 
     @property

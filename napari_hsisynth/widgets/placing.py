@@ -32,16 +32,30 @@ class OpenAtBottom(QObject):
         return False
 
     def _move(self) -> None:
-        dock = self._widget.parentWidget()
-        while dock is not None and not isinstance(dock, QDockWidget):
-            dock = dock.parentWidget()
-        if dock is None or dock.isFloating():
-            return
-        window = dock.parentWidget()
-        if not isinstance(window, QMainWindow):
+        dock, window = _docked(self._widget)
+        if dock is None or window is None or dock.isFloating():
             return
         area = Qt.DockWidgetArea.BottomDockWidgetArea
         if window.dockWidgetArea(dock) != area and not window.tabifiedDockWidgets(dock):
             window.addDockWidget(area, dock)
         height = self._height * self._widget.fontMetrics().lineSpacing()
         window.resizeDocks([dock], [height], Qt.Orientation.Vertical)
+
+
+def give_corner_to_right(widget: QWidget) -> None:
+    """Let the docks at the right reach down to the bottom of the window that a widget is docked in.
+
+    The steps of a study need height; the spectra at the bottom have width enough.
+    """
+    _, window = _docked(widget)
+    if window is not None:
+        window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+
+
+def _docked(widget: QWidget) -> tuple[QDockWidget | None, QMainWindow | None]:
+    """Return the dock around a widget and its window."""
+    dock = widget.parentWidget()
+    while dock is not None and not isinstance(dock, QDockWidget):
+        dock = dock.parentWidget()
+    window = dock.parentWidget() if dock is not None else None
+    return dock, window if isinstance(window, QMainWindow) else None

@@ -51,7 +51,7 @@ MOST_CUBES = 8
 #: Below this width the list goes under the plot, in average characters.
 _NARROW = 90
 #: Height at which it opens, in lines of text.
-_HEIGHT_LINES = 18
+_HEIGHT_LINES = 15
 #: A press that ends farther away than this was a drag, canvas px.
 _CLICK_PX = 4
 

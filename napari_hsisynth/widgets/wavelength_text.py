@@ -9,14 +9,13 @@ from napari_hsisynth.widgets.layers import front_cube_layer, layer_cube, shown_b
 
 
 def band_text(viewer: Any) -> str:
-    """Return ``542 nm · band 8 of 16`` for the cube in front, ``band 8 of 16`` without wavelengths, else nothing."""
+    """Return ``542 nm`` for the cube in front, ``band 7`` (counted from 0 as on the slider) without wavelengths."""
     layer = front_cube_layer(viewer)
     cube = layer_cube(layer) if layer is not None else None
     if cube is None or viewer.dims.ndisplay != 2:
         return ""
     band = shown_band(viewer, layer)
-    place = f"band {band + 1} of {cube.bands}"
-    return place if cube.axis_label == "band" else f"{cube.wavelengths_nm[band]:.4g} nm · {place}"
+    return f"band {band}" if cube.axis_label == "band" else f"{cube.wavelengths_nm[band]:.4g} nm"
 
 
 class WavelengthText:

@@ -16,6 +16,7 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import list_runs
 from napari_hsisynth.study import Study
 from napari_hsisynth.widgets import settings
+from napari_hsisynth.widgets.placing import give_corner_to_right
 from napari_hsisynth.widgets.session import Session, session_for
 
 PLUGIN = "napari-hsisynth"
@@ -249,4 +250,5 @@ def open_workflow(viewer: Any) -> WorkflowDock:
     """Dock the Workflow at the right and the Spectra at the bottom, or bring them to the front; return the Workflow."""
     _, workflow = viewer.window.add_plugin_dock_widget(PLUGIN, "Workflow")
     viewer.window.add_plugin_dock_widget(PLUGIN, "Spectra")
+    give_corner_to_right(workflow)
     return workflow
