@@ -35,22 +35,18 @@ def demo(args: argparse.Namespace, out: Output) -> int:
 
 def phantom(args: argparse.Namespace, out: Output) -> int:
     """Write a study of labelled phantoms with their true masks."""
-    from napari_hsisynth.optics import phantom_series
-    from napari_hsisynth.study import Study
+    from napari_hsisynth.phantom_study import make_phantom_study
 
-    study = None
-    total = 3 * args.per_class
-    series = phantom_series(args.per_class, shape=tuple(args.shape), seed=args.seed, sensor=args.sensor)
-    for number, (cube_id, made) in enumerate(series, 1):
-        if study is None:
-            study = Study.create(
-                args.out, wavelengths_nm=made.cube.wavelengths_nm, notes="PHANTOM: simulated, no patient"
-            )
-        study.add_cube(made.cube, cube_id, made.kind, mask=made.mask)
-        out.progress(number, total)
-    if study is None:
-        raise InputError("no cubes asked for", where="--per-class", fix="give a number of 1 or more")
-    out.result({"study": str(study.root), "cubes": total}, f"{total} phantom cubes in {study.root}")
+    study = make_phantom_study(
+        args.out,
+        per_class=args.per_class,
+        shape=tuple(args.shape),
+        seed=args.seed,
+        sensor=args.sensor,
+        progress=out.progress,
+    )
+    cubes = len(study.entries)
+    out.result({"study": str(study.root), "cubes": cubes}, f"{cubes} phantom cubes in {study.root}")
     return DONE
 
 
@@ -183,19 +179,14 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(BAD_INPUT)
 
 
-def _wavelengths(text: str) -> list[float]:
+def _wavelengths(text: str) -> Any:
     """Comma-separated band centres in nm, or ``first:last:bands`` for an even grid."""
-    from napari_hsisynth.cube import even_wavelengths_nm
+    from napari_hsisynth.study.wavelengths import parse_wavelengths
 
     try:
-        if ":" in text:
-            first, last, bands = text.split(":")
-            return [float(v) for v in even_wavelengths_nm(int(bands), float(first), float(last))]
-        return [float(v) for v in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is neither a list like 465,476,487 nor a grid like 465:630:16"
-        ) from None
+        return parse_wavelengths(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text: str) -> int:

@@ -23,18 +23,15 @@ from qtpy.QtWidgets import (
 )
 
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.optics import phantom_series
-from napari_hsisynth.optics.phantom import KINDS
-from napari_hsisynth.study import DIAGNOSIS_COLOURS, Cancelled, Diagnosis, ImportReport, Study, import_hsidermoscopy
+from napari_hsisynth.phantom_study import make_phantom_study
+from napari_hsisynth.study import DIAGNOSIS_COLOURS, Diagnosis, ImportReport, Study, import_hsidermoscopy
 from napari_hsisynth.study.adding import add_files
-from napari_hsisynth.study.storage import new_folder
 from napari_hsisynth.widgets.scroll_column import ScrollColumn, wrapping_label
 from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.study_forms import AddForm, DemoForm, ImportForm, NewForm, StudyForm
 from napari_hsisynth.widgets.study_table import StudyTable
 from napari_hsisynth.widgets.task_row import TaskRow
 
-PHANTOM_NOTE = "PHANTOM: simulated, no patient"
 _TABLE_ROWS = 9  # shown without scrolling, at the least
 
 
@@ -342,27 +339,3 @@ class StudyDock(QWidget):
         """Connect one of the session's signals for as long as this dock lives; the session lives longer."""
         signal.connect(slot)
         self.destroyed.connect(lambda *_: signal.disconnect(slot, missing_ok=True))
-
-
-def make_phantom_study(
-    folder: Path,
-    *,
-    per_class: int,
-    seed: int,
-    sensor: str,
-    progress: Callable[[int, int], None],
-    cancelled: Callable[[], bool],
-) -> Study:
-    """Make a study of phantoms, as the verb ``phantom`` does; cancelling leaves no folder."""
-    total = len(KINDS) * per_class
-    study: Study | None = None
-    with new_folder(folder) as hidden:
-        for done, (cube_id, made) in enumerate(phantom_series(per_class, seed=seed, sensor=sensor)):
-            if cancelled():
-                raise Cancelled
-            progress(done, total)
-            if study is None:
-                study = Study.create(hidden, wavelengths_nm=made.cube.wavelengths_nm, notes=PHANTOM_NOTE)
-            study.add_cube(made.cube, cube_id, made.kind, mask=made.mask)
-    progress(total, total)
-    return Study.open(folder)
