@@ -99,7 +99,7 @@ def sample(
     present = {record.crop_id: record for record in _index(folder)}
     wanted = _records(generator, n, seed)
     missing = [record for record in wanted if not _complete(folder, present.get(record.crop_id))]
-    _check_space(folder, generator, len(missing))
+    check_space(folder, generator, len(missing))
     _make(folder)
     for first in range(0, len(missing), generator.batch):
         if progress is not None:
@@ -275,7 +275,8 @@ def _records(generator: Generator, n: int, seed: int) -> list[CropRecord]:
     ]
 
 
-def _check_space(folder: Path, generator: Generator, cubes: int) -> None:
+def check_space(folder: Path, generator: Generator, cubes: int) -> None:
+    """Raise InputError if the disk of `folder` (which need not exist yet) has no room for so many cubes."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
     side = generator.config.image_size
     needed = cubes * (side * side * (4 * len(generator.wavelengths_nm) + 1) + 4096)

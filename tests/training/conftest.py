@@ -1,5 +1,7 @@
 """A study small enough to be trained on within a second."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -47,3 +49,9 @@ def study(tmp_path):
 def small():
     """A configuration that trains in no time; pass changes."""
     return lambda **changes: parse({**SMALL, "max_images": 40, "checkpoint_every": 16, "preview_every": 24, **changes})
+
+
+@pytest.fixture
+def tiny():
+    """The makers above, for tests that need more of the same."""
+    return SimpleNamespace(settings=SMALL, put_study=put_study)

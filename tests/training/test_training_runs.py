@@ -11,7 +11,6 @@ import threading
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, put_study
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder, launch, new_run, tail
@@ -82,9 +81,9 @@ def stop_at(run, images):
             return
 
 
-def test_killed_and_resumed_is_to_the_bit_the_uninterrupted_run(study, small, monkeypatch):
+def test_killed_and_resumed_is_to_the_bit_the_uninterrupted_run(study, small, tiny, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    changes = {**SMALL, "max_images": 4000, "checkpoint_every": 40, "preview_every": 4000}
+    changes = {**tiny.settings, "max_images": 4000, "checkpoint_every": 40, "preview_every": 4000}
     run = new_run(study.root, "vae")
     sets = [word for name, value in changes.items() for word in ("--set", f"{name}={value}")]
     job = launch(["train", str(study.root), "--model", "vae", "--diagnosis", "melanoma", *sets], run)
@@ -133,10 +132,10 @@ def test_a_run_without_a_checkpoint_starts_anew(study, small):
     assert started[-1].fields["resumed_at"] == 0
 
 
-def test_other_crops_are_not_gone_on_with(study, small, tmp_path):
+def test_other_crops_are_not_gone_on_with(study, small, tiny, tmp_path):
     run, _ = trained(study, small(max_images=8))
     run.append("stopped", images=8)
-    put_study(tmp_path / "other", specular=False)
+    tiny.put_study(tmp_path / "other", specular=False)
     (study.root / "crops").rename(tmp_path / "old")
     (tmp_path / "other" / "crops").rename(study.root / "crops")
     with pytest.raises(InputError, match="not those this run began with"):
@@ -191,8 +190,8 @@ def file_size_limit(size):
         signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_one_image_and_a_batch_larger_than_the_set(tmp_path, small):
-    study = put_study(tmp_path / "one", cubes=1)
+def test_one_image_and_a_batch_larger_than_the_set(tmp_path, small, tiny):
+    study = tiny.put_study(tmp_path / "one", cubes=1)
     run, result = trained(study, small(max_images=8))
     assert (result["train"], result["val"], result["status"]) == (1, 0, "done")
     warnings = " ".join(event.fields["message"] for event in run.events() if event.kind == "warning")
@@ -208,9 +207,11 @@ def test_a_device_that_is_not_there(study, small):
     assert run.state().status == "failed"
 
 
-def test_sigterm_is_a_stop_with_a_checkpoint(study):
+def test_sigterm_is_a_stop_with_a_checkpoint(study, tiny):
     run = new_run(study.root, "vae")
-    sets = [word for name, value in {**SMALL, "max_images": 10**6}.items() for word in ("--set", f"{name}={value}")]
+    sets = [
+        word for name, value in {**tiny.settings, "max_images": 10**6}.items() for word in ("--set", f"{name}={value}")
+    ]
     command = [sys.executable, "-m", "napari_hsisynth", "train", str(study.root), *sets, "--run", str(run.path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         for event in tail(run, poll_s=0.02, stop=lambda: child.poll() is not None):
