@@ -193,12 +193,6 @@ class JobRow(QWidget):
         self._follower.ended.connect(self._end)
         self._update_state()
 
-    def queue(self, run: RunFolder) -> None:
-        """Show a run that waits for its turn."""
-        self.detach()
-        self.run = run
-        self._update_state()
-
     def detach(self) -> None:
         """Show nothing; the job goes on."""
         if self._follower is not None:
