@@ -6,6 +6,7 @@ import time
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import Qt, QTimer, Signal
@@ -24,11 +25,13 @@ from qtpy.QtWidgets import (
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.segment import list_segmenters
 from napari_hsisynth.study import Diagnosis
+from napari_hsisynth.widgets.annotate_target import delay
 from napari_hsisynth.widgets.annotator import Annotator
 from napari_hsisynth.widgets.command_line import CommandLine
 from napari_hsisynth.widgets.job_dock import choice, wrapped
 from napari_hsisynth.widgets.lesion_table import LesionTable
 from napari_hsisynth.widgets.scroll_column import ScrollColumn
+from napari_hsisynth.widgets.session import session_for
 
 HINT = "left click inside · Ctrl+click outside · drag a box · Delete a prompt · Shift+drag moves the view · Esc ends"
 _STATUSES = ("todo", "done", "unsure")
@@ -55,21 +58,24 @@ class AnnotateDock(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        self.viewer = napari_viewer
-        self.annotator = Annotator(napari_viewer)
-        self.session = self.annotator.session
+        self.session = session_for(napari_viewer)
+        # not napari's proxy of it: layers that come through a proxy are not the objects that events speak of
+        self.viewer = self.session.viewer
+        self.annotator = Annotator(self.viewer)
         self._saved_at: float | None = None
         self._build()
-        self._bind_keys()
+        self._keys: tuple[str, ...] = ()
+        self._home: Any = lambda: None
+        self._leave_soon = delay(self, 0, self._leave_if_closed)
         self.annotator.changed.connect(self._show)
         self.annotator.saved.connect(self._saved)
-        self._session_signals = (self.session.study_changed, self.session.annotation_changed)
-        for signal in self._session_signals:
+        for signal in (self.session.study_changed, self.session.annotation_changed):
             signal.connect(self._study_touched)
         self._age = QTimer(self)
         self._age.setInterval(_TELL_AGE_MS)
         self._age.timeout.connect(self._show_saved)
-        self.destroyed.connect(partial(_let_go, self.annotator, self._session_signals, self._study_touched, self._keys))
+        # when Qt deletes the dock, nothing of the dock itself can be used any more
+        self.destroyed.connect(partial(_shut_down, self.annotator))
         self._show()
 
     # --- building
@@ -225,13 +231,23 @@ class AnnotateDock(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
+        self._home = ref(self.window())  # weakly: a window must not live on through its docks
+        self._bind_keys()
         self.annotator.activate()
         self._age.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         self._age.stop()
         self.annotator.flush()
+        self._leave_soon.start()
         super().hideEvent(event)
+
+    def _leave_if_closed(self) -> None:
+        """Give keys and layers back after the dock was closed; napari then keeps the widget, but in no window."""
+        if not self.isVisible() and self.window() is not self._home():
+            self.annotator.deactivate()
+            for key in self._keys:
+                self.viewer.bind_key(key, None, overwrite=True)
 
     # --- showing
 
@@ -378,12 +394,5 @@ def _handler(action: Any) -> Any:
     return run
 
 
-def _let_go(annotator: Annotator, signals: Any, slot: Any, keys: tuple[str, ...], _: Any = None) -> None:
-    """Undo what the dock did to the viewer, when napari deletes it; Qt's side of the dock is gone by then."""
-    annotator.changed.disconnect()
-    annotator.saved.disconnect()
-    for signal in signals:
-        signal.disconnect(slot)
+def _shut_down(annotator: Annotator, _: Any = None) -> None:
     annotator.shutdown()
-    for key in keys:
-        annotator.viewer.bind_key(key, None)

@@ -73,6 +73,13 @@ class Annotator(QObject):
         self._active = True
         self.retarget()
 
+    def deactivate(self) -> None:
+        """Save, take the layers away and follow no cube until `activate`."""
+        self._active = False
+        self._leave()
+        self.lesions.flush()
+        self.changed.emit()
+
     def retarget(self) -> None:
         """Turn to the cube that is shown now."""
         if self._active:
