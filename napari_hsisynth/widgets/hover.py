@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from qtpy.QtCore import QElapsedTimer, QObject, QTimer, Signal
@@ -36,15 +37,20 @@ class Hover(QObject):
         self._timer.timeout.connect(self._emit)
         self._since = QElapsedTimer()
         self._since.start()
-        self._seen = False
-        viewer.cursor.events.position.connect(self._take)
-        viewer.mouse_move_callbacks.append(self._first)
-        cursor, callbacks, slot, first = viewer.cursor, viewer.mouse_move_callbacks, self._take, self._first
+        # not the position of napari's cursor: that also changes, to zeros, when the number of axes does
+        moves, drags, free, dragged = (
+            viewer.mouse_move_callbacks,
+            viewer.mouse_drag_callbacks,
+            self._free,
+            self._dragged,
+        )
+        moves.append(free)
+        drags.append(dragged)
 
         def let_go(*_: object) -> None:
-            cursor.events.position.disconnect(slot)
-            if first in callbacks:
-                callbacks.remove(first)
+            for callbacks, slot in ((moves, free), (drags, dragged)):
+                if slot in callbacks:
+                    callbacks.remove(slot)
 
         parent.destroyed.connect(let_go)
 
@@ -53,17 +59,17 @@ class Hover(QObject):
         """The last position; empty before the first move."""
         return self._position
 
-    def _first(self, viewer: Any, event: Any) -> None:
-        """Before the mouse was seen, positions come from napari's own setting up and mean nothing."""
-        if not self._seen:
-            self._seen = True
-            self._position = tuple(event.position)
-            self._emit()
+    def _free(self, viewer: Any, event: Any) -> None:
+        self._take(event.position)
 
-    def _take(self, event: Any) -> None:
-        if not self._seen:
-            return
-        self._position = tuple(event.value)
+    def _dragged(self, viewer: Any, event: Any) -> Iterator[None]:
+        yield
+        while event.type == "mouse_move":
+            self._take(event.position)
+            yield
+
+    def _take(self, position: Any) -> None:
+        self._position = tuple(position)
         if self._since.hasExpired(_PACE_MS):
             self._emit()
         elif not self._timer.isActive():

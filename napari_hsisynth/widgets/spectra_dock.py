@@ -48,8 +48,8 @@ from napari_hsisynth.widgets.session import session_for
 HINT = "Shift+click, or Pin and click: keep a spectrum · paint Labels: mean ± std · drag the line: another band"
 #: More cubes than this are not drawn at once.
 MOST_CUBES = 8
-#: Below this width the list goes under the plot, in average characters.
-_NARROW = 90
+#: Width of the list, and of the dock below which the list goes under the plot, in average characters.
+_LIST_CHARACTERS, _NARROW = 34, 90
 #: Height at which it opens, in lines of text.
 _HEIGHT_LINES = 15
 #: A press that ends farther away than this was a drag, canvas px.
@@ -111,7 +111,6 @@ class SpectraDock(QWidget):
         self.readout.setTextFormat(Qt.TextFormat.PlainText)
         self.hint = QLabel(HINT, self)
         self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.hint.setToolTip(HINT)
         self.hint.setWordWrap(True)
         self.plot = CurvePlot(self)
         self.list = CurveList(self)
@@ -391,6 +390,7 @@ class SpectraDock(QWidget):
         narrow = self.width() < _NARROW * self.fontMetrics().averageCharWidth()
         self._tools.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
         self._splitter.setOrientation(Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal)
+        self.list.setMinimumWidth(1 if narrow else _LIST_CHARACTERS * self.fontMetrics().averageCharWidth())
 
     def changeEvent(self, event: Any) -> None:
         super().changeEvent(event)

@@ -1,11 +1,75 @@
-"""What every GUI test needs."""
+"""What every GUI test needs: a safe order of imports, settings of its own, and real mouse events on the canvas."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
+
+from napari_hsisynth.cube import Cube
 
 # Mesa's software OpenGL and triton (which torch imports) each bring an LLVM. Triton's library crashes the process when
 # it is loaded after OpenGL was, not the other way round; tests that import torch later on need it to be here first.
 # napari's own process never imports torch: what needs it runs in child processes.
 with contextlib.suppress(ImportError):
     import triton._C.libtriton  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path_factory, monkeypatch):
+    """Nothing of the user's settings is read or changed."""
+    monkeypatch.setenv("HSISYNTH_SETTINGS", str(tmp_path_factory.mktemp("settings") / "settings.ini"))
+
+
+@pytest.fixture
+def make_cube() -> Callable[..., Cube]:
+    """Make a cube in which every value says where it is: 1000 * band + 10 * y + x."""
+
+    def make(bands: int = 16, height: int = 40, width: int = 60, name: str = "numbers", **fields) -> Cube:
+        band, y, x = np.meshgrid(np.arange(bands), np.arange(height), np.arange(width), indexing="ij")
+        fields.setdefault("wavelengths_nm", 465.0 + 11.0 * np.arange(bands))
+        return Cube(1000.0 * band + 10.0 * y + x, name=name, **fields)
+
+    return make
+
+
+class Mouse:
+    """Moves and clicks as Qt delivers them to the canvas of a visible viewer."""
+
+    def __init__(self, viewer) -> None:
+        self.canvas = viewer.window._qt_viewer.canvas
+
+    def place(self, y: float, x: float) -> QPoint:
+        """Canvas pixel of a point of the image, from napari's own map of two pixels to the world."""
+        view = self.canvas.grid_views[0] if self.canvas.viewer.canvas.grid.enabled else self.canvas.view
+        first, second = (np.array(self.canvas._map_canvas2world(p, view)[-2:]) for p in ((0, 0), (100, 100)))
+        rows, columns = 100 * (np.array([y, x]) - first) / (second - first)
+        return QPoint(round(columns), round(rows))
+
+    def move(self, y: float, x: float) -> None:
+        native, place = self.canvas.native, self.place(y, x)
+        QTest.mouseMove(native, place + QPoint(3, 3))
+        QTest.mouseMove(native, place)
+
+    def click(self, y: float, x: float, modifier=Qt.KeyboardModifier.NoModifier) -> None:
+        self.move(y, x)
+        QTest.mouseClick(self.canvas.native, Qt.MouseButton.LeftButton, modifier, self.place(y, x))
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float], modifier=Qt.KeyboardModifier.NoModifier):
+        native, button = self.canvas.native, Qt.MouseButton.LeftButton
+        self.move(*start)
+        places = [self.place(*(np.array(start) * (1 - part) + np.array(end) * part)) for part in np.linspace(0, 1, 6)]
+        QTest.mousePress(native, button, modifier, places[0])
+        for place in places[1:]:
+            QTest.mouseMove(native, place)
+        QTest.mouseRelease(native, button, modifier, places[-1])
+
+
+@pytest.fixture
+def mouse() -> type[Mouse]:
+    """Give the hand that moves and clicks; ``mouse(viewer)``."""
+    return Mouse
