@@ -29,7 +29,6 @@ class VAE(nn.Module):
     could not draw a sample. Each of its levels adds its own picture to the output, so that the coarse levels carry
     layout and colour, and the fine ones only have to add detail. There are no normalisation layers: they would take
     away the brightness of an image, which is half of what there is to encode, and cost a third of the time on a CPU.
-    Residual branches that begin at half strength keep the signal in range instead.
 
     Parameters
     ----------
@@ -71,14 +70,11 @@ class VAE(nn.Module):
         )
         self.pictures = nn.ModuleList(nn.Conv2d(channels[level], bands, 1) for level in levels)
 
-        for module in self.modules():
+        # the encoder at full strength, so that latents tell images apart from the first step on; the decoder from small
+        for module in self.encoder.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)
-        with torch.no_grad():
-            for module in self.modules():
-                if isinstance(module, _Residual):
-                    module.second[1].weight.mul_(0.5)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of the posterior, each (n, latent_dim), of normalised images (n, bands, y, x)."""
@@ -126,7 +122,7 @@ class _Residual(nn.Module):
     def forward(self, x: Tensor, side: int | None = None) -> Tensor:
         inner, outer = self.first(x), self.shortcut(x)
         if side is not None and side != x.shape[-1]:
-            # not "nearest": on a short training the blocks would still be seen
-            inner = F.interpolate(inner, size=(side, side), mode="bilinear")
+            # the shortcut is smooth, or blocks would be seen after a short training; the branch may draw edges
+            inner = F.interpolate(inner, size=(side, side), mode="nearest")
             outer = F.interpolate(outer, size=(side, side), mode="bilinear")
         return outer + self.second(inner)

@@ -89,7 +89,8 @@ def load(path: Path, *, device: str | torch.device = "cpu") -> Checkpoint:
     except FileNotFoundError:
         raise InputError("no such checkpoint", where=path, fix="train for longer first") from None
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError) as error:
-        raise InputError(f"cannot read the checkpoint: {(str(error) or type(error).__name__).splitlines()[0]}", where=path) from error
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"cannot read the checkpoint: {reason}", where=path) from error
     if not isinstance(stored, dict) or stored.get("format") != FORMAT:
         raise InputError("not a checkpoint of this program", where=path)
     missing = [field.name for field in fields(Checkpoint) if field.name not in stored]
