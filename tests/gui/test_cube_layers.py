@@ -1,0 +1,300 @@
+"""Cubes as layers and back, what the manifest names, and the session that the docks share."""
+
+from __future__ import annotations
+
+import gc
+import os
+from pathlib import Path
+
+import napari
+import numpy as np
+import pytest
+import yaml
+from napari.components import ViewerModel
+from napari.utils.notifications import notification_manager
+from npe2 import PluginManifest
+
+import napari_hsisynth
+from napari_hsisynth import Cube, InputError, Study, read_cube
+from napari_hsisynth.widgets import npe2, settings
+from napari_hsisynth.widgets.app import read_all
+from napari_hsisynth.widgets.command_line import CommandLine, command_text
+from napari_hsisynth.widgets.layers import (
+    add_cube,
+    contrast_limits,
+    cube_layer_data,
+    front_cube_layer,
+    layer_cube,
+    pixel_at,
+    set_band,
+    shown_band,
+)
+from napari_hsisynth.widgets.session import session_for
+
+PLUGIN = "napari-hsisynth"
+
+
+@pytest.fixture
+def messages():
+    got = []
+    listener = notification_manager.notification_ready.connect(lambda event: got.append(event.message))
+    yield got
+    notification_manager.notification_ready.disconnect(listener)
+
+
+@pytest.fixture
+def study(tmp_path, make_cube):
+    made = Study.create(tmp_path / "study", wavelengths_nm=465.0 + 11.0 * np.arange(16))
+    for name in ("DN_1", "DN_2"):
+        made.add_cube(make_cube(name=name), name, "dysplastic_nevus")
+    return made
+
+
+# --- layers
+
+
+def test_a_layer_has_axes_in_nm_and_gives_the_cube_back(make_cube):
+    cube = make_cube(provenance={"camera": "x"})
+    viewer = ViewerModel()
+    layer = add_cube(viewer, cube)
+    assert layer.name == "numbers · cube"
+    assert viewer.dims.axis_labels == ("wavelength", "y", "x")
+    assert [str(unit) for unit in layer.units] == ["nanometer", "pixel", "pixel"]
+    assert viewer.dims.range[0] == (465.0, 630.0, 11.0)
+    found = layer_cube(layer)
+    assert found.data is layer.data is cube.data
+    assert found.provenance["camera"] == "x"
+    np.testing.assert_array_equal(found.wavelengths_nm, cube.wavelengths_nm)
+
+
+@pytest.mark.parametrize("nm", [[465, 470, 500, 630], [630, 500, 470, 465], [500, 465, 630, 470]])
+def test_uneven_and_unordered_bands_keep_their_wavelengths(nm, make_cube):
+    viewer = ViewerModel()
+    session_for(viewer)
+    layer = add_cube(viewer, make_cube(4, wavelengths_nm=nm))
+    for band in range(4):
+        set_band(viewer, layer, band)
+        assert shown_band(viewer, layer) == band
+        assert viewer.canvas.overlays.text.text == f"{nm[band]} nm"
+    np.testing.assert_array_equal(layer_cube(layer).wavelengths_nm, nm)
+
+
+def test_unknown_wavelengths_are_bands():
+    viewer = ViewerModel()
+    session_for(viewer)
+    layer = add_cube(viewer, Cube(np.ones((5, 4, 3)), name="z"))
+    assert viewer.dims.axis_labels == ("band", "y", "x")
+    set_band(viewer, layer, 3)
+    assert viewer.canvas.overlays.text.text == "band 3"
+    assert not layer_cube(layer).wavelengths_known
+
+
+def test_contrast_is_not_decided_by_one_pixel_and_values_are_kept():
+    data = np.random.default_rng(0).uniform(0, 1, (4, 50, 50)).astype(np.float32)
+    data[2, 3, 4], data[1, 1, 1] = 1e6, np.nan
+    low, high = contrast_limits(data)
+    assert 0 <= low < high <= 1.01
+    assert cube_layer_data(Cube(data, [1, 2, 3, 4]))[0][2, 3, 4] == 1e6
+    assert contrast_limits(np.full((2, 3, 3), np.nan)) == (0.0, 1.0)
+    assert contrast_limits(np.full((2, 3, 3), 5.0)) == (5.0, 6.0)
+
+
+def test_pixels_are_found_in_scaled_layers_only_inside():
+    viewer = ViewerModel()
+    layer = viewer.add_image(np.zeros((3, 10, 20)), scale=(1, 2, 2), translate=(0, 5, 5))
+    assert pixel_at(layer, (0, 5, 5)) == (0, 0)
+    assert pixel_at(layer, (0, 5 + 2 * 9 + 0.9, 5 + 2 * 19)) == (9, 19)
+    assert pixel_at(layer, (0, 3.9, 5)) is None
+    assert pixel_at(layer, (0, 5 + 2 * 9.6, 5)) is None
+
+
+def test_other_layers_are_no_cubes():
+    viewer = ViewerModel()
+    assert layer_cube(viewer.add_image(np.zeros((8, 8)))) is None
+    assert layer_cube(viewer.add_image(np.zeros((8, 8, 3), np.uint8), rgb=True)) is None
+    assert layer_cube(viewer.add_labels(np.zeros((3, 8, 8), int))) is None
+    assert front_cube_layer(viewer) is None
+    stack = viewer.add_image(np.zeros((3, 8, 8), np.uint16))
+    assert layer_cube(stack).axis_label == "band"
+
+
+def test_a_text_of_the_users_own_is_left_alone(make_cube):
+    viewer = ViewerModel()
+    viewer.canvas.overlays.text.text = "mine"
+    session_for(viewer)
+    add_cube(viewer, make_cube())
+    assert viewer.canvas.overlays.text.text == "mine"
+
+
+# --- the manifest
+
+
+def test_manifest_is_valid_and_the_top_level_file_is_the_same():
+    inside = Path(napari_hsisynth.__file__).with_name("napari.yaml")
+    outside = Path(napari_hsisynth.__file__).parent.parent / "napari.yaml"
+    assert yaml.safe_load(outside.read_text()) == yaml.safe_load(inside.read_text())
+    manifest = PluginManifest.from_file(inside)
+    manifest.validate_imports()
+    names = [widget.display_name for widget in manifest.contributions.widgets]
+    assert sorted(names) == sorted(
+        ["Workflow", "Study", "Spectra", "Annotate", "Crop", "Train", "Sample", "Compare", "Evaluate"]
+    )
+
+
+def test_a_written_layer_is_read_again(tmp_path, make_cube):
+    viewer = ViewerModel()
+    layer = add_cube(viewer, make_cube(provenance={"camera": "x"}))
+    for suffix in ("npz", "mat"):
+        path = str(tmp_path / f"out.{suffix}")
+        npe2.write_cube_layer(path, layer.data, layer.as_layer_data_tuple()[1])
+        back = read_cube(path)
+        np.testing.assert_array_equal(back.data, layer.data)
+        np.testing.assert_allclose(back.wavelengths_nm, 465.0 + 11.0 * np.arange(16))
+        assert back.provenance["camera"] == "x"
+
+
+def test_a_layer_that_is_no_cube_is_not_written(tmp_path):
+    layer = ViewerModel().add_image(np.zeros((5, 5)), name="flat")
+    with pytest.raises(InputError, match="not a cube"):
+        npe2.write_cube_layer(str(tmp_path / "x.npz"), layer.data, layer.as_layer_data_tuple()[1])
+    assert not list(tmp_path.iterdir())
+
+
+def test_readers_leave_others_their_files(tmp_path):
+    np.save(tmp_path / "flat.npy", np.zeros((4, 5)))
+    np.save(tmp_path / "cube.npy", np.zeros((4, 5, 6)))
+    assert npe2.get_cube_reader(str(tmp_path / "flat.npy")) is None
+    assert npe2.get_cube_reader(str(tmp_path / "cube.npy")) is not None
+    (tmp_path / "no.tif").write_bytes(b"no tiff")
+    assert npe2.get_tiff_reader(str(tmp_path / "no.tif")) is None
+
+
+def test_dropped_files_open_and_bad_ones_are_named(make_napari_viewer, tmp_path, make_cube, messages):
+    import tifffile
+
+    viewer = make_napari_viewer()
+    napari_hsisynth.write_cube(tmp_path / "good.mat", make_cube())
+    (tmp_path / "bad.mat").write_bytes(b"this is no cube")
+    frame = np.arange(16 * 32, dtype=np.uint16).reshape(16, 32)
+    tifffile.imwrite(tmp_path / "frame.tif", frame)
+    drop = viewer.window._qt_viewer._qt_open  # what a drop calls
+    drop([str(tmp_path / "good.mat")], stack=False)
+    assert viewer.layers[-1].data.shape == (16, 40, 60)
+    drop([str(tmp_path / "bad.mat")], stack=False)
+    assert len(viewer.layers) == 1
+    assert any("bad.mat" in message and "not a MATLAB" in message for message in messages)
+    viewer.open(tmp_path / "frame.tif", plugin=PLUGIN)
+    np.testing.assert_array_equal(viewer.layers[-1].data[5], frame[1::4, 1::4])
+
+
+def test_a_bad_file_raises_where_there_is_no_viewer(tmp_path):
+    assert napari.current_viewer() is None
+    (tmp_path / "bad.mat").write_bytes(b"this is no cube")
+    with pytest.raises(InputError, match="not a MATLAB"):
+        npe2.get_cube_reader(str(tmp_path / "bad.mat"))(str(tmp_path / "bad.mat"))
+
+
+@pytest.mark.parametrize("key", ["melanoma", "dysplastic_nevus", "nevus", "ideal_nevus"])
+def test_sample_data_are_phantoms_with_their_masks(make_napari_viewer, key):
+    viewer = make_napari_viewer()
+    cube, mask = viewer.open_sample(PLUGIN, key)
+    assert cube.name.startswith("PHANTOM")
+    assert cube.metadata["hsisynth"]["origin"] == "phantom"
+    assert mask.data.shape == cube.data.shape[1:]
+    inside = mask.data > 0
+    assert inside.any()
+    assert cube.data[8][inside].mean() < cube.data[8][~inside].mean()
+
+
+def test_real_mosaic_frames_open(make_napari_viewer):
+    folder = Path(os.environ.get("HSISYNTH_TEST_DATA", "")) / "mosaic16"
+    frames = sorted(folder.glob("*.tif")) if "HSISYNTH_TEST_DATA" in os.environ else []
+    if not frames:
+        pytest.skip("HSISYNTH_TEST_DATA names no folder with mosaic16")
+    viewer = make_napari_viewer()
+    viewer.open(frames[0], plugin=PLUGIN)
+    assert viewer.layers[0].data.shape == (16, 256, 512)
+
+
+# --- session, settings, command
+
+
+def test_session_shows_one_cube_after_the_other(study):
+    viewer = ViewerModel()
+    session, seen = session_for(viewer), []
+    session.cube_changed.connect(seen.append)
+    own = viewer.add_points(np.zeros((1, 2)), name="mine")
+    session.open_study(study.root)
+    session.show_cube("DN_1")
+    session.show_cube("DN_2")
+    assert [layer.name for layer in viewer.layers] == ["mine", "DN_2 · cube"]
+    assert seen == ["DN_1", "DN_2"]
+    with pytest.raises(InputError, match="no cube"):
+        session.show_cube("DN_3")
+    assert session.cube_id == "DN_2"
+    viewer.layers.remove(session.cube_layer)
+    assert session.cube_layer is None
+    session.show_cube("DN_2")
+    session.close_study()
+    assert seen[-1] is None
+    assert own in viewer.layers
+
+
+def test_last_study_and_cube_come_back(study):
+    viewers = [ViewerModel() for _ in range(3)]
+    first = session_for(viewers[0])
+    first.open_study(study.root)
+    first.show_cube("DN_2")
+    second = session_for(viewers[1])
+    assert second.restore_last()
+    assert (second.study.root, second.cube_id) == (study.root, "DN_2")
+    assert second.recent_studies() == [study.root]
+    study.root.rename(study.root.with_name("moved"))
+    assert not session_for(viewers[2]).restore_last()
+
+
+def test_a_session_ends_with_its_viewer():
+    import weakref
+
+    viewer = ViewerModel()
+    session = weakref.ref(session_for(viewer))
+    del viewer
+    gc.collect()
+    assert session() is None
+
+
+@pytest.mark.parametrize("stored", ["text", True, 3, 2.5, ["a", 1], {"b": None}])
+def test_settings_keep_types(stored):
+    settings.set_value("group/key", stored)
+    assert settings.value("group/key", None) == stored
+    assert settings.value("group/key", type(stored)()) == stored
+    settings.set_value("group/key", None)
+    assert settings.value("group/key", "default") == "default"
+
+
+def test_settings_of_another_type_are_not_believed():
+    settings.set_value("group/key", "many")
+    assert settings.value("group/key", 3) == 3
+
+
+def test_command_is_quoted_for_the_shell_and_copied(qtbot):
+    from qtpy.QtWidgets import QApplication
+
+    line = CommandLine()
+    qtbot.addWidget(line)
+    assert not line.copy_button.isEnabled()
+    line.set_words(["crop", "my study", "--margin", 0.5])
+    line.copy_button.click()
+    assert QApplication.clipboard().text() == line.command == command_text(["crop", "my study", "--margin", 0.5])
+    assert "my study" in line.command
+    assert line.line.text() == f"$ {line.command}"
+
+
+def test_open_reads_everything_before_a_window(study, tmp_path, make_cube):
+    napari_hsisynth.write_cube(tmp_path / "a.npz", make_cube())
+    found, cubes = read_all([study.root, tmp_path / "a.npz"])
+    assert (found.root, [cube.name for cube in cubes]) == (study.root, ["numbers"])
+    with pytest.raises(InputError, match="second study"):
+        read_all([study.root, study.root])
+    with pytest.raises(InputError, match="no such file"):
+        read_all([tmp_path / "none.mat"])
