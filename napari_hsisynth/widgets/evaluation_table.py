@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,9 +45,9 @@ class Report:
 
     @property
     def metrics(self) -> dict[str, dict[str, Any]]:
-        """Name -> value, ci, floor, n."""
+        """Name -> value, ci, floor, n; angles in degrees."""
         found = self.values.get("metrics")
-        return {k: v for k, v in found.items() if isinstance(v, dict)} if isinstance(found, dict) else {}
+        return {k: for_eyes(v) for k, v in found.items() if isinstance(v, dict)} if isinstance(found, dict) else {}
 
     @property
     def title(self) -> str:
@@ -61,11 +62,12 @@ class Report:
 
     @property
     def headline(self) -> str:
-        """The first figure in one line: ``sliced Wasserstein 0.012 [0.008, 0.017] (floor 0.004)``."""
+        """The first figure in one line, numbers first: ``0.012 [0.008, 0.017] (floor 0.004) sliced Wasserstein``."""
         for name, figure in self.metrics.items():
             if figure.get("value") is not None:
                 floor = f"(floor {number(figure['floor'])})" if figure.get("floor") is not None else ""
-                parts = (metric_label(name, figure), number(figure["value"]), interval_text(figure), floor)
+                value = number(figure["value"]) + str(figure.get("unit") or "")
+                parts = (value, interval_text(figure), floor, plain_label(name, figure))
                 return " ".join(part for part in parts if part)
         return "done"
 
@@ -94,9 +96,27 @@ def list_reports(root: Path) -> list[Report]:
     return found
 
 
+def for_eyes(figure: dict[str, Any]) -> dict[str, Any]:
+    """Turn a figure in radians into degrees, as the report and its sentences have them; others stay as they are."""
+    if figure.get("unit") != "rad":
+        return figure
+
+    def degrees(value: Any) -> Any:
+        return [degrees(one) for one in value] if isinstance(value, list) else math.degrees(value)
+
+    angles = ("value", "ci", "floor", "floor_range", "value_at_m", "median", "iqr", "trivial")
+    turned = {key: degrees(figure[key]) for key in angles if figure.get(key) is not None}
+    return {**figure, **turned, "unit": "°"}
+
+
+def plain_label(name: str, figure: dict[str, Any]) -> str:
+    """Name of a metric for eyes."""
+    return str(figure.get("label") or name.replace("_", " "))
+
+
 def metric_label(name: str, figure: dict[str, Any]) -> str:
     """Name and unit of a metric for eyes."""
-    label = str(figure.get("label") or name.replace("_", " "))
+    label = plain_label(name, figure)
     return f"{label} ({figure['unit']})" if figure.get("unit") else label
 
 

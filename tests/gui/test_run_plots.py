@@ -12,7 +12,14 @@ from qtpy.QtCore import Qt
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder, new_run
 from napari_hsisynth.widgets.devices import list_devices, parse_nvidia_smi
-from napari_hsisynth.widgets.evaluation_table import EvaluationTable, Report, list_reports, metric_tip
+from napari_hsisynth.widgets.evaluation_table import (
+    EvaluationTable,
+    Report,
+    for_eyes,
+    list_reports,
+    metric_label,
+    metric_tip,
+)
 from napari_hsisynth.widgets.preview import RENDERINGS, Spectra, load_preview
 from napari_hsisynth.widgets.preview_grid import PreviewGrid
 from napari_hsisynth.widgets.run_plots import LossPlot, SpectraPlot
@@ -272,7 +279,7 @@ def test_the_figures_of_a_report(qtbot, tmp_path: Path) -> None:
     (broken.report_dir / "metrics.json").write_text('{"n_real": ')
     assert [report.run for report in list_reports(tmp_path)] == [run]
     report = list_reports(tmp_path)[0]
-    assert report.headline == "sliced Wasserstein 0.0123 [0.008, 0.017] (floor 0.004)"
+    assert report.headline == "0.0123 [0.008, 0.017] (floor 0.004) sliced Wasserstein"
     assert "PHANTOM" in report.text
     assert "• masks are automatic" in report.text
     table = EvaluationTable()
@@ -308,3 +315,11 @@ def test_the_answer_of_nvidia_smi() -> None:
         ("Board", 0),
     ]
     assert parse_nvidia_smi("") == []
+
+
+def test_angles_are_shown_in_degrees_everywhere():
+    angle = {"value": np.pi / 90, "ci": [np.pi / 180, np.pi / 60], "floor": np.pi / 180, "unit": "rad", "n": 8}
+    shown = for_eyes(angle)
+    assert (metric_label("class_mean_angle", shown), shown["n"]) == ("class mean angle (°)", 8)
+    np.testing.assert_allclose([shown["value"], *shown["ci"], shown["floor"]], [2, 1, 3, 1])
+    assert for_eyes({"value": 0.5, "unit": "dB"}) == {"value": 0.5, "unit": "dB"}
