@@ -1,6 +1,6 @@
 """Make the pictures of the README: a phantom study taken through every step in a real window.
 
-Run by ``make pictures`` on a virtual screen of 1600 x 1000. All that it shows is simulated, so it may be shown anywhere.
+Run by ``make pictures`` on a virtual screen of 1600 x 1000. All of it is simulated, so that it may be shown anywhere.
 """
 
 from __future__ import annotations
