@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from PIL import Image
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_hsisynth import Cube, Study
+from napari_hsisynth.segment import Proposals
 from napari_hsisynth.study import Diagnosis
 from napari_hsisynth.widgets.annotate_dock import AnnotateDock, age_text
 from napari_hsisynth.widgets.layers import add_cube
@@ -22,11 +23,8 @@ SHAPE = (60, 80)
 NM = [465.0, 520.0, 580.0, 630.0]
 CENTRES = {"A": (30, 40), "B": (25, 30), "C": (35, 50)}
 WAIT_MS = 10_000
-NONE, CONTROL, SHIFT = (
-    Qt.KeyboardModifier.NoModifier,
-    Qt.KeyboardModifier.ControlModifier,
-    Qt.KeyboardModifier.ShiftModifier,
-)
+Modifier, Key = Qt.KeyboardModifier, Qt.Key
+NONE, CONTROL, SHIFT = Modifier.NoModifier, Modifier.ControlModifier, Modifier.ShiftModifier
 
 
 def lesion(centre: tuple[int, int], radius: int = 12) -> np.ndarray:
@@ -44,11 +42,6 @@ def iou(one: np.ndarray, other: np.ndarray) -> float:
     return float((one & other).sum() / (one | other).sum())
 
 
-@pytest.fixture(autouse=True)
-def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HSISYNTH_SETTINGS", str(tmp_path / "settings.ini"))
-
-
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     study = Study.create(tmp_path / "mine", wavelengths_nm=NM)
@@ -60,16 +53,12 @@ def study(tmp_path: Path) -> Study:
 class Bench:
     """A viewer with the dock, and hands: mouse and keys on its canvas."""
 
-    def __init__(self, viewer: Any, qtbot: Any) -> None:
-        self.viewer, self.qtbot = viewer, qtbot
+    def __init__(self, viewer: Any, qtbot: Any, mouse: Any) -> None:
+        self.viewer, self.qtbot, self.mouse = viewer, qtbot, mouse(viewer)
         self.dock = AnnotateDock(viewer)
         viewer.window.add_dock_widget(self.dock, name="Annotate")
         self.annotator = self.dock.annotator
         self.drafts, self.lesions = self.annotator.drafts, self.annotator.lesions
-
-    @property
-    def canvas(self) -> Any:
-        return self.viewer.window._qt_viewer.canvas.native
 
     def open(self, study: Study, cube_id: str) -> None:
         session = session_for(self.viewer)
@@ -79,24 +68,17 @@ class Bench:
         self.settle()
         self.viewer.reset_view()
 
-    def at(self, y: float, x: float) -> QPoint:
-        camera = self.viewer.scene.camera
-        dy, dx = (y - camera.center[-2]) * camera.zoom, (x - camera.center[-1]) * camera.zoom
-        return QPoint(round(self.canvas.width() / 2 + dx), round(self.canvas.height() / 2 + dy))
-
-    def click(self, y: float, x: float, modifier: Any = NONE) -> None:
-        QTest.mouseClick(self.canvas, Qt.MouseButton.LeftButton, modifier, self.at(y, x))
-
-    def drag(self, start: tuple[float, float], end: tuple[float, float], modifier: Any = NONE) -> None:
-        points = [self.at(*(np.array(start) + f * (np.array(end) - start))) for f in np.linspace(0, 1, 6)]
-        QTest.mousePress(self.canvas, Qt.MouseButton.LeftButton, modifier, points[0])
-        for point in points[1:]:
-            QTest.mouseMove(self.canvas, point)
+    def drag(self, start: tuple[int, int], end: tuple[int, int], modifier: Any = NONE) -> None:
+        canvas, places = self.mouse.canvas.native, [self.mouse.place(*end), self.mouse.place(*start)]
+        self.mouse.move(*start)
+        QTest.mousePress(canvas, Qt.MouseButton.LeftButton, modifier, places[1])
+        for part in np.linspace(0, 1, 6):
+            QTest.mouseMove(canvas, places[1] + (places[0] - places[1]) * part)
             self.qtbot.wait(1)  # lets Qt hand the move on
-        QTest.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, modifier, points[-1])
+        QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, modifier, places[0])
 
     def press(self, key: Any) -> None:
-        QTest.keyClick(self.canvas, key)
+        QTest.keyClick(self.mouse.canvas.native, key)
 
     def settle(self) -> None:
         """Wait until the segmenter has answered and all is on disk."""
@@ -108,7 +90,7 @@ class Bench:
         self.qtbot.waitUntil(quiet, timeout=WAIT_MS)
 
     def ask(self, y: float, x: float, modifier: Any = NONE) -> np.ndarray:
-        self.click(y, x, modifier)
+        self.mouse.click(y, x, modifier)
         self.settle()
         return self.drafts.draft.mask
 
@@ -117,20 +99,20 @@ class Bench:
 
 
 @pytest.fixture
-def bench(make_napari_viewer_proxy: Any, qtbot: Any) -> Bench:
+def bench(make_napari_viewer_proxy: Any, qtbot: Any, mouse: Any) -> Bench:
     viewer = make_napari_viewer_proxy(show=True)
-    bench = Bench(viewer, qtbot)
+    bench = Bench(viewer, qtbot, mouse)
     yield bench
     bench.annotator.flush()
 
 
 def test_without_a_cube_the_next_step_is_offered(bench, study):
     assert bench.dock.empty_button.isVisible()
-    assert not bench.dock.content.isVisible()
     session_for(bench.viewer).open_study(study.root)
     bench.dock.empty_button.click()
     assert session_for(bench.viewer).cube_id == "A"
     assert bench.dock.content.isVisible()
+    assert bench.dock.minimumSizeHint().width() <= 400  # with the bar; fonts differ between machines
     bench.settle()
 
 
@@ -138,7 +120,7 @@ def test_a_click_shows_the_mask_and_accept_stores_it(bench, study):
     bench.open(study, "A")
     assert iou(bench.ask(*CENTRES["A"]), lesion(CENTRES["A"])) > 0.85
     assert (bench.lesions.masks.draft.data > 0).any()
-    bench.press(Qt.Key.Key_G)
+    bench.press(Key.Key_G)
     bench.settle()
     stored = Study.open(study.root).annotation("A")
     (instance,) = stored.instances
@@ -153,8 +135,8 @@ def test_a_click_shows_the_mask_and_accept_stores_it(bench, study):
 
 def test_accept_right_after_the_click_waits_for_the_answer(bench, study):
     bench.open(study, "A")
-    bench.click(*CENTRES["A"])
-    bench.press(Qt.Key.Key_G)
+    bench.mouse.click(*CENTRES["A"])
+    bench.press(Key.Key_G)
     bench.qtbot.waitUntil(lambda: bool(bench.lesions.rows()), timeout=WAIT_MS)
     assert iou(bench.lesions.labels == 1, lesion(CENTRES["A"])) > 0.85
     bench.settle()
@@ -197,20 +179,15 @@ def test_prompts_can_be_moved_and_deleted(bench, study):
     bench.drag(CENTRES["A"], (33, 44))
     bench.settle()
     assert bench.drafts.prompts.prompts.points == ((33, 44), (5, 5))
-    bench.press(Qt.Key.Key_Delete)
+    bench.press(Key.Key_Delete)
     bench.settle()
     assert bench.drafts.prompts.prompts.points == ((33, 44),)
-    bench.press(Qt.Key.Key_Delete)
+    bench.press(Key.Key_Delete)
     bench.settle()
     assert bench.drafts.draft is None
-
-
-def test_points_added_with_naparis_own_tool_are_prompts(bench, study):
-    bench.open(study, "A")
-    bench.drafts.prompts.points.add([list(CENTRES["A"])])
+    bench.drafts.prompts.points.add([list(CENTRES["A"])])  # napari's own tool makes prompts as well
     bench.settle()
     assert bench.drafts.prompts.prompts.points == (CENTRES["A"],)
-    assert iou(bench.drafts.draft.mask, lesion(CENTRES["A"])) > 0.85
 
 
 def test_keys_work_with_any_layer_active(bench, study):
@@ -218,54 +195,57 @@ def test_keys_work_with_any_layer_active(bench, study):
     active = [bench.lesions.masks.lesions, bench.drafts.prompts.box, session_for(bench.viewer).cube_layer]
     for layer in active:
         bench.viewer.layers.selection.active = layer
-        bench.press(Qt.Key.Key_U)
+        bench.press(Key.Key_U)
         bench.settle()
         assert bench.lesions.book.status == "unsure"
-        bench.press(Qt.Key.Key_U)
+        bench.press(Key.Key_U)
         bench.settle()
         assert bench.lesions.book.status == "todo"
-        bench.press(Qt.Key.Key_Q)
+        bench.press(Key.Key_Q)
         assert not bench.lesions.masks.lesions.visible
-        bench.press(Qt.Key.Key_Q)
+        bench.press(Key.Key_Q)
         assert bench.lesions.masks.lesions.visible
-    bench.press(Qt.Key.Key_N)
+    bench.press(Key.Key_N)
     assert bench.drafts.prompts.active
-    bench.press(Qt.Key.Key_Escape)
+    bench.press(Key.Key_Escape)
     assert not bench.drafts.prompts.active
-    bench.click(*CENTRES["B"])
+    bench.mouse.click(*CENTRES["B"])
     assert not bench.drafts.prompts.prompts
 
 
 def test_going_to_another_cube_and_back_loses_nothing(bench, study):
+    bench.viewer.add_points(np.zeros((1, 2)), name="mine")
     bench.open(study, "A")
     bench.ask(*CENTRES["A"])
     bench.ask(3, 3, CONTROL)
     bench.dock.diagnosis.setCurrentIndex(bench.dock.diagnosis.findData(Diagnosis.NEVUS))
     bench.dock.diagnosis.activated.emit(bench.dock.diagnosis.currentIndex())
     before = bench.drafts.draft.mask
-    bench.press(Qt.Key.Key_K)
+    bench.press(Key.Key_K)
     bench.settle()
     assert session_for(bench.viewer).cube_id == "B"
     assert bench.drafts.draft is None
+    assert "mine" in bench.names()
+    assert not [name for name in bench.names() if name.startswith("A ")]
     bench.ask(*CENTRES["B"])
-    bench.press(Qt.Key.Key_G)  # and away before it can be on disk
-    bench.press(Qt.Key.Key_J)
+    bench.press(Key.Key_G)  # and away before it can be on disk
+    bench.press(Key.Key_J)
     bench.settle()
     assert bench.drafts.prompts.prompts.labels == (1, 0)
     assert bench.drafts.draft.diagnosis == Diagnosis.NEVUS
     assert np.array_equal(bench.drafts.draft.mask, before)
-    bench.press(Qt.Key.Key_K)
+    bench.press(Key.Key_K)
     bench.settle()
     assert [row.instance.id for row in bench.lesions.rows()] == [1]
     assert iou(study.annotation("B").mask == 1, lesion(CENTRES["B"])) > 0.85
 
 
-def test_a_draft_survives_the_end_of_the_program(bench, study, qtbot):
+def test_a_draft_survives_the_end_of_the_program(bench, study, qtbot, mouse):
     bench.open(study, "A")
     mask = bench.ask(*CENTRES["A"])
     bench.viewer.window.remove_dock_widget(bench.dock)
     qtbot.waitUntil(lambda: bench.names() == ["A · cube"], timeout=WAIT_MS)  # the dock has taken its layers with it
-    other = Bench(bench.viewer, qtbot)
+    other = Bench(bench.viewer, qtbot, mouse)
     qtbot.waitUntil(lambda: other.annotator.target is not None, timeout=WAIT_MS)
     other.settle()
     assert np.array_equal(other.drafts.draft.mask, mask)
@@ -275,7 +255,7 @@ def test_a_draft_survives_the_end_of_the_program(bench, study, qtbot):
 def test_undo_takes_back_accept_and_delete_on_disk_as_well(bench, study):
     bench.open(study, "A")
     bench.ask(*CENTRES["A"])
-    bench.press(Qt.Key.Key_G)
+    bench.press(Key.Key_G)
     bench.settle()
     with_lesion = bench.lesions.labels
     bench.dock.delete_button.click()
@@ -296,13 +276,13 @@ def test_undo_takes_back_accept_and_delete_on_disk_as_well(bench, study):
 def test_a_lesion_is_taken_up_again_with_its_prompts(bench, study):
     bench.open(study, "A")
     bench.ask(*CENTRES["A"])
-    bench.press(Qt.Key.Key_G)
+    bench.press(Key.Key_G)
     bench.settle()
     bench.dock.table.itemDoubleClicked.emit(bench.dock.table.topLevelItem(0), 0)
     bench.settle()
     assert bench.drafts.prompts.prompts.points == (CENTRES["A"],)
     mask = bench.ask(30, 49, CONTROL)
-    bench.press(Qt.Key.Key_G)
+    bench.press(Key.Key_G)
     bench.settle()
     assert [row.instance.id for row in bench.lesions.rows()] == [1]
     assert np.array_equal(study.annotation("A").mask == 1, mask)
@@ -321,21 +301,15 @@ def test_brush_strokes_are_saved_and_corrected_from_where_they_are(bench, study)
     bench.annotator.reopen(7)
     bench.settle()
     assert iou(bench.drafts.draft.mask, painted) > 0.7
-
-
-def test_a_new_lesion_leaves_no_scraps_of_the_one_it_covers(bench, study):
-    bench.open(study, "A")
-    layer = bench.lesions.masks.lesions
-    layer.data_setitem(np.nonzero(lesion(CENTRES["A"])), 1)
-    bench.lesions.masks.put(lesion((30, 41), 12), 2)
-    assert set(np.unique(bench.lesions.labels)) == {0, 2}
+    bench.lesions.masks.put(lesion((15, 66), 7), 8)  # covers all but a scrap of lesion 7
+    assert set(np.unique(bench.lesions.labels)) == {0, 8}
     bench.settle()
 
 
 def test_deleted_and_renamed_layers_are_coped_with(bench, study):
     bench.open(study, "A")
     bench.ask(*CENTRES["A"])
-    bench.press(Qt.Key.Key_G)
+    bench.press(Key.Key_G)
     bench.settle()
     for layer in (bench.lesions.masks.lesions, bench.drafts.prompts.points):
         layer.name = "mine"
@@ -343,20 +317,11 @@ def test_deleted_and_renamed_layers_are_coped_with(bench, study):
         bench.viewer.layers.remove(layer)
     bench.settle()
     assert study.annotation("A").instances, "removing a layer is not deleting lesions"
-    bench.press(Qt.Key.Key_N)
+    bench.press(Key.Key_N)
     bench.ask(5, 70)
-    bench.press(Qt.Key.Key_G)
+    bench.press(Key.Key_G)
     bench.settle()
     assert {1, 2} <= {instance.id for instance in study.annotation("A").instances}
-
-
-def test_the_cubes_of_a_study_replace_each_other_and_the_users_layers_stay(bench, study):
-    bench.viewer.add_points(np.zeros((1, 2)), name="mine")
-    bench.open(study, "A")
-    bench.ask(*CENTRES["A"])
-    bench.open(study, "B")
-    assert "mine" in bench.names()
-    assert not [name for name in bench.names() if name.startswith("A ")]
 
 
 def test_proposals_are_accepted_one_by_one_and_drafts_of_others_as_they_are(bench, study):
@@ -364,46 +329,33 @@ def test_proposals_are_accepted_one_by_one_and_drafts_of_others_as_they_are(benc
     bench.dock.propose_button.click()
     bench.settle()
     assert iou(bench.drafts.draft.mask, lesion(CENTRES["A"])) > 0.85
-    bench.press(Qt.Key.Key_G)
+    bench.press(Key.Key_G)
     bench.settle()
     bench.lesions.change(1, status="draft")
     bench.settle()
     assert study.annotation("A").instance(1).status == "draft"
-    bench.press(Qt.Key.Key_G)
+    bench.press(Key.Key_G)
     bench.settle()
     assert study.annotation("A").instance(1).status == "accepted"
-
-
-def test_the_diagnosis_of_a_chosen_lesion_can_be_changed(bench, study):
-    bench.open(study, "A")
-    bench.ask(*CENTRES["A"])
-    bench.press(Qt.Key.Key_G)
-    bench.settle()
-    bench.annotator.set_diagnosis(Diagnosis.SOLAR_LENTIGO)
+    bench.annotator.set_diagnosis(Diagnosis.SOLAR_LENTIGO)  # of the lesion that is chosen
     bench.settle()
     assert study.annotation("A").instance(1).diagnosis == Diagnosis.SOLAR_LENTIGO
 
 
-def test_candidates_take_turns(bench, study):
+def test_candidates_take_turns_and_stale_answers_are_dropped(bench, study):
     bench.open(study, "A")
     bench.ask(*CENTRES["A"])
     count = len(bench.drafts.draft.answer)
     seen = []
     for _ in range(count):
         seen.append(bench.drafts.draft.choice)
-        bench.press(Qt.Key.Key_W)
+        bench.press(Key.Key_W)
     assert seen == list(range(count))
     assert bench.drafts.draft.choice == 0
-
-
-def test_only_the_newest_answer_is_shown(bench, study):
-    bench.open(study, "A")
-    bench.ask(*CENTRES["A"])
-    wanted = bench.drafts.draft
-    stale = bench.drafts._awaited - 1
-    nothing = type(bench.drafts.draft.answer).none(SHAPE)
-    bench.drafts._take(stale, (bench.annotator.target.cube, nothing))
-    assert bench.drafts.draft is wanted
+    shown = bench.drafts.draft
+    nothing = Proposals.none(SHAPE)
+    bench.drafts._take(bench.drafts._awaited - 1, (bench.annotator.target.cube, nothing))
+    assert bench.drafts.draft is shown
 
 
 def test_a_loose_cube_is_masked_and_saved_as_png_beside_it(bench, tmp_path, monkeypatch):
@@ -413,7 +365,7 @@ def test_a_loose_cube_is_masked_and_saved_as_png_beside_it(bench, tmp_path, monk
     bench.settle()
     bench.viewer.reset_view()
     bench.ask(30, 40)
-    bench.press(Qt.Key.Key_G)
+    bench.press(Key.Key_G)
     assert bench.dock.save_button.isVisible()
     name = "napari_hsisynth.widgets.annotate_dock.QFileDialog.getSaveFileName"
     monkeypatch.setattr(name, lambda *_: (str(path), ""))
@@ -430,7 +382,7 @@ def test_what_cannot_be_saved_is_said(bench, study, monkeypatch):
     monkeypatch.setattr(type(bench.annotator.target.study), "save_annotation", full)
     before = len(notification_manager.records)
     bench.ask(*CENTRES["A"])
-    bench.press(Qt.Key.Key_G)
+    bench.press(Key.Key_G)
     bench.settle()
     assert "No space left" in bench.dock.saved_line.text()
     assert len(notification_manager.records) == before + 1
@@ -444,11 +396,5 @@ def test_a_removed_cube_leaves_an_empty_dock(bench, study):
     assert bench.annotator.target is None
 
 
-def test_the_dock_fits_in_360_px(bench, study):
-    bench.open(study, "A")
-    assert bench.dock.minimumSizeHint().width() <= 400  # with the bar; fonts differ between machines
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0, "just now"), (3.7, "3 s ago"), (150, "2 min ago")])
-def test_ages(seconds, text):
-    assert age_text(seconds) == text
+def test_ages():
+    assert [age_text(seconds) for seconds in (0, 3.7, 150)] == ["just now", "3 s ago", "2 min ago"]
