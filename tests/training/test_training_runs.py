@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import resource
 import signal
 import subprocess
 import sys
@@ -180,6 +179,8 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_kept(study, small):
 
 @contextlib.contextmanager
 def file_size_limit(size):
+    import resource  # not on Windows
+
     previous = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, previous[1]))
