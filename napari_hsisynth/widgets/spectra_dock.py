@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from napari.layers import Image, Labels
-from napari.utils.notifications import show_warning
-from qtpy.QtCore import QEvent, Qt, QTimer, Signal
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QBoxLayout,
     QComboBox,
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -41,6 +38,7 @@ from napari_hsisynth.widgets.layers import (
     set_band,
     shown_band,
 )
+from napari_hsisynth.widgets.opening import ask_for_cubes
 from napari_hsisynth.widgets.pins import Pins
 from napari_hsisynth.widgets.placing import OpenAtBottom
 from napari_hsisynth.widgets.session import session_for
@@ -140,9 +138,14 @@ class SpectraDock(QWidget):
         column.addWidget(self._splitter, 1)
         column.addWidget(self.hint)
         self.empty = EmptyState(self)
-        self.empty.add_button("Open a cube", self.open_cube, "Choose a file: .mat, .npz, .npy or a raw mosaic TIFF")
+        self.empty.add_button(
+            "Open a cube",
+            lambda: ask_for_cubes(self, self.viewer),
+            "Choose a file: .mat, .npz, .npy or a raw mosaic TIFF",
+        )
         self.empty.add_button("Make a phantom", self.open_phantom, "Simulate a melanoma; no file is needed")
         self._pages = QStackedLayout(self)
+        self._pages.setSizeConstraint(QStackedLayout.SizeConstraint.SetNoConstraint)  # see minimumSizeHint
         self._pages.addWidget(self.empty)
         self._pages.addWidget(self._full)
 
@@ -174,8 +177,7 @@ class SpectraDock(QWidget):
         def let_go(*_: object) -> None:
             for emitter, slot in connections:
                 emitter.disconnect(slot)
-            if pressed in callbacks:
-                callbacks.remove(pressed)
+            callbacks.remove(pressed)
 
         self.destroyed.connect(let_go)
 
@@ -357,18 +359,6 @@ class SpectraDock(QWidget):
 
     # -- empty ------------------------------------------------------------------------------------------------------
 
-    def open_cube(self) -> None:
-        """Ask for a file and open it."""
-        patterns = "cubes (*.mat *.npz *.npy *.tif *.tiff)"
-        folder = settings.value("spectra/cubes", "")
-        names, _ = QFileDialog.getOpenFileNames(self, "Open cubes", folder, patterns)
-        for name in names:
-            settings.set_value("spectra/cubes", str(Path(name).parent))
-            try:
-                self.viewer.open(name, plugin="napari-hsisynth")
-            except ValueError as error:
-                show_warning(str(error))
-
     def open_phantom(self) -> None:
         """Open the simulated melanoma."""
         self.viewer.open_sample("napari-hsisynth", "melanoma")
@@ -376,7 +366,7 @@ class SpectraDock(QWidget):
     # -- the rest -----------------------------------------------------------------------------------------------------
 
     def summary(self) -> str:
-        """Return what is shown in one line, such as ``2 cubes · 3 pins · 1 label``."""
+        """Return ``2 cubes · 3 pins · 1 label``."""
         counts = [(len(self._layers), "cube"), (len(self.pins.pins), "pin"), (len(self.labels.curves), "label")]
         return " · ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts if count) or "no cube"
 
@@ -384,6 +374,11 @@ class SpectraDock(QWidget):
         settings.set_value("spectra/transform", name)
         self.refresh()
         self.plot.fit()
+
+    def minimumSizeHint(self) -> QSize:
+        """As narrow as the narrow arrangement allows, whichever is shown."""
+        metrics = self.fontMetrics()
+        return QSize(_LIST_CHARACTERS * metrics.averageCharWidth(), 12 * metrics.lineSpacing())
 
     def resizeEvent(self, event: Any) -> None:
         super().resizeEvent(event)
