@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from napari.qt.threading import create_worker
@@ -20,6 +19,12 @@ class _Mailbox:
     events: deque[Event] = field(default_factory=deque)
     announced: bool = False  # a signal is on its way: one is enough for all events that have come in by then
     closed: threading.Event = field(default_factory=threading.Event)
+
+
+class _Bell(QObject):
+    """Rung by the reading thread, heard on the GUI thread; it has no parent, so that it outlives the reader's ring."""
+
+    rang = Signal()
 
 
 class RunFollower(QObject):
@@ -50,8 +55,11 @@ class RunFollower(QObject):
         self.run = run
         self._mail = mail = _Mailbox()
         self.destroyed.connect(lambda *_: mail.closed.set())
+        # a function with a bell rather than a generator that yields: an aborted generator stays suspended, and what it
+        # borrowed from the pool would be given back whenever it happens to be collected
+        bell = _Bell()
 
-        def follow() -> Iterator[None]:
+        def follow() -> None:
             # A follower sleeps for hours; without this, two of them would fill the pool of a two-core machine.
             pool = QThreadPool.globalInstance()
             pool.releaseThread()
@@ -60,14 +68,14 @@ class RunFollower(QObject):
                     mail.events.append(event)
                     if not mail.announced:
                         mail.announced = True
-                        yield
+                        bell.rang.emit()
             finally:
                 pool.reserveThread()
 
         # napari's dialog at closing shows the function's name: let it say what is running and what will happen.
         follow.__qualname__ = f"following {run.id}; the job itself goes on after closing"
         worker = create_worker(follow, _start_thread=False)
-        worker.yielded.connect(self._deliver)
+        bell.rang.connect(self._deliver)
         worker.finished.connect(self._finish)
         worker.start()
 
