@@ -50,7 +50,7 @@ class Annotator(QObject):
         self.trouble = ""
         self._active = self._accept_next = self._announcing = False
         self._connections = [
-            (self.drafts.prompts.active_changed, lambda _: self.changed.emit()),
+            (self.drafts.prompts.active_changed, self._prompting_changed),
             (self.session.study_changed, lambda _: self.retarget()),
             (self.session.cube_changed, lambda _: self.retarget()),
             (self.session.annotation_changed, self._annotated_elsewhere),
@@ -145,6 +145,7 @@ class Annotator(QObject):
         self._active = False
         for signal, slot in self._connections:
             signal.disconnect(slot)
+        self.session.release_clicks(self)
         self.target = None
         self.drafts.close()
         self.lesions.close()
@@ -259,6 +260,13 @@ class Annotator(QObject):
             show_error(str(error))
 
     # --- what comes back
+
+    def _prompting_changed(self, on: bool) -> None:
+        if on:
+            self.session.claim_clicks(self, "Annotate")
+        else:
+            self.session.release_clicks(self)
+        self.changed.emit()
 
     def _answered(self) -> None:
         if self._accept_next:

@@ -39,6 +39,8 @@ class Session:
         Crops or synthetic cubes were written.
     runs_changed : Signal(str)
         The run of this id was started, has ended, or was deleted.
+    clicks_changed : Signal()
+        `clicks_taken_by` is another one.
     """
 
     study_changed = Signal(object)
@@ -46,6 +48,7 @@ class Session:
     annotation_changed = Signal(str)
     crops_changed = Signal()
     runs_changed = Signal(str)
+    clicks_changed = Signal()
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = ref(viewer)
@@ -55,6 +58,7 @@ class Session:
         #: Functions that open a step by its name, the latest Workflow dock's last.
         self.step_openers: list[Callable[[str], None]] = []
         self.wavelength_text = WavelengthText(viewer)
+        self._click_claims: dict[object, str] = {}
 
     @property
     def viewer(self) -> Any:
@@ -147,6 +151,30 @@ class Session:
             self.step_openers[-1](name)
         else:
             self.viewer.window.add_plugin_dock_widget("napari-hsisynth", name)
+
+    @property
+    def clicks_taken_by(self) -> str:
+        """Name of the dock for which plain clicks on the canvas mean something now; empty if there is none."""
+        return next(reversed(self._click_claims.values()), "")
+
+    def claim_clicks(self, owner: object, name: str) -> None:
+        """Have everybody else leave plain clicks on the canvas alone, until `release_clicks`.
+
+        Parameters
+        ----------
+        owner : object
+            Who claims them.
+        name : str
+            The same for the user.
+        """
+        if owner not in self._click_claims:
+            self._click_claims[owner] = name
+            self.clicks_changed.emit()
+
+    def release_clicks(self, owner: object) -> None:
+        """Give the clicks back; nothing happens if `owner` has not claimed them."""
+        if self._click_claims.pop(owner, None) is not None:
+            self.clicks_changed.emit()
 
     def has_cubes(self) -> bool:
         """Whether any layer shows a cube, of a study or not."""

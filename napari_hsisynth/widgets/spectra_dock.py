@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from napari.layers import Image, Labels
@@ -39,19 +38,17 @@ from napari_hsisynth.widgets.layers import (
     shown_band,
 )
 from napari_hsisynth.widgets.opening import ask_for_cubes
+from napari_hsisynth.widgets.pin_button import PinButton
 from napari_hsisynth.widgets.pins import Pins
 from napari_hsisynth.widgets.placing import OpenAtBottom
 from napari_hsisynth.widgets.session import session_for
 
-HINT = "Shift+click, or Pin and click: keep a spectrum · paint Labels: mean ± std · drag the line: another band"
 #: More cubes than this are not drawn at once.
 MOST_CUBES = 8
 #: Width of the list, and of the dock below which the list goes under the plot, in average characters.
 _LIST_CHARACTERS, _NARROW = 34, 90
 #: Height at which it opens, in lines of text.
 _HEIGHT_LINES = 15
-#: A press that ends farther away than this was a drag, canvas px.
-_CLICK_PX = 4
 
 
 class SpectraDock(QWidget):
@@ -76,6 +73,7 @@ class SpectraDock(QWidget):
         self._layers: list[Image] = []
         self._cursor: list[Curve] = []
         self._fixed: list[Curve] = []
+        self._pinned = False
         self.hover = Hover(self.viewer, self)
         self.pins = Pins(self.viewer, self)
         self.labels = LabelSpectra(self.viewer, self)
@@ -96,9 +94,7 @@ class SpectraDock(QWidget):
         self.transform.setToolTip("How spectra are shown; each pixel is transformed before a label is averaged")
         self.transform.setAccessibleName("transform")
         self.transform.setCurrentText(settings.value("spectra/transform", "raw"))
-        self.pin_button = QPushButton("Pin", self)
-        self.pin_button.setCheckable(True)
-        self.pin_button.setToolTip("While pressed, a click on the image keeps the spectrum there (also: Shift+click)")
+        self.pin_button = PinButton(self.session, self)
         self.remove_button = QPushButton("Remove", self)
         self.remove_button.setToolTip("Remove the selected pins (Delete)")
         self.fit_button = QPushButton("Fit", self)
@@ -107,7 +103,7 @@ class SpectraDock(QWidget):
         self.readout.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.readout.setTextFormat(Qt.TextFormat.PlainText)
-        self.hint = QLabel(HINT, self)
+        self.hint = QLabel(self.pin_button.hint, self)
         self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.hint.setWordWrap(True)
         self.plot = CurvePlot(self)
@@ -151,6 +147,9 @@ class SpectraDock(QWidget):
 
     def _connect(self) -> None:
         self.transform.currentTextChanged.connect(self._transform_chosen)
+        self.pin_button.asked.connect(self.pin)
+        self.pin_button.taken_back.connect(self._unpin)
+        self.pin_button.hint_changed.connect(self.hint.setText)
         self.remove_button.clicked.connect(self.remove_selected)
         self.fit_button.clicked.connect(self.plot.fit)
         self.list.renamed.connect(self._rename)
@@ -171,13 +170,10 @@ class SpectraDock(QWidget):
         ]
         for emitter, slot in connections:
             emitter.connect(slot)
-        viewer.mouse_drag_callbacks.append(self._pressed)
-        pressed, callbacks = self._pressed, viewer.mouse_drag_callbacks
 
         def let_go(*_: object) -> None:
             for emitter, slot in connections:
                 emitter.disconnect(slot)
-            callbacks.remove(pressed)
 
         self.destroyed.connect(let_go)
 
@@ -328,23 +324,19 @@ class SpectraDock(QWidget):
 
     # -- pins -----------------------------------------------------------------------------------------------------
 
-    def _pressed(self, viewer: Any, event: Any) -> Iterator[None]:
-        """Pin where the mouse is pressed and let go, with Shift or while the Pin button is down."""
-        if event.button != 1 or not (self.pin_button.isChecked() or set(event.modifiers) == {"Shift"}):
-            return
-        start, position = event.pos, event.position
-        yield
-        while event.type == "mouse_move":
-            yield
-        if abs(event.pos - start).max() <= _CLICK_PX:
-            self.pin(position)
-
     def pin(self, position: tuple[float, ...]) -> None:
         """Keep the spectrum at a point in world coordinates."""
         inside = next((layer for layer in self._layers if pixel_at(layer, position) is not None), None)
         cube = layer_cube(inside) if inside is not None else None
+        self._pinned = cube is not None
         if cube is not None:
             self.pins.add(position, cube.name)
+
+    def _unpin(self) -> None:
+        """Take the newest pin back."""
+        if self._pinned and self.pins.pins:
+            self.pins.remove([len(self.pins.pins) - 1])
+        self._pinned = False
 
     def remove_selected(self) -> None:
         """Remove the selected pins."""

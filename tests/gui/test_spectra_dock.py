@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_hsisynth.spectra import TRANSFORMS
 from napari_hsisynth.widgets.layers import add_cube, set_band, shown_band
+from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.spectra_dock import SpectraDock
 
 
@@ -73,16 +74,17 @@ def test_every_visible_cube_has_a_curve_and_synthetic_ones_are_dashed(viewer, do
     assert styles == {"a": Qt.PenStyle.SolidLine, "made": Qt.PenStyle.DashLine}
 
 
-def test_shift_click_pins_and_changes_nothing_else(viewer, dock, qtbot, mouse, make_cube):
+def test_a_click_pins_and_changes_nothing_else(viewer, dock, qtbot, mouse, make_cube):
     cube = make_cube()
     layer = show(viewer, dock, cube, qtbot)
     hand = mouse(viewer)
-    hand.click(10, 20)
+    hand.drag((10, 20), (20, 30))
     hand.drag((10, 20), (20, 30), Qt.KeyboardModifier.ShiftModifier)
+    hand.click(10, 20, Qt.KeyboardModifier.ControlModifier)
     assert len(viewer.layers) == 1
     before = viewer.layers.selection.active
     viewer.reset_view()
-    hand.click(10, 20, Qt.KeyboardModifier.ShiftModifier)
+    hand.click(10, 20)
     hand.click(30, 45, Qt.KeyboardModifier.ShiftModifier)
     qtbot.waitUntil(lambda: [curve.place for curve in of_kind(dock, "pin")] == [(10, 20), (30, 45)])
     assert [each.name for each in viewer.layers] == ["numbers · cube", "numbers · pins"]
@@ -93,11 +95,61 @@ def test_shift_click_pins_and_changes_nothing_else(viewer, dock, qtbot, mouse, m
     assert [pin.colour for pin in dock.pins.pins] == colours
 
 
-def test_the_pin_button_makes_a_plain_click_pin(viewer, dock, qtbot, mouse, make_cube):
+def test_with_the_pin_button_up_only_shift_click_pins_also_next_time(viewer, dock, qtbot, mouse, make_cube):
     show(viewer, dock, make_cube(), qtbot)
+    assert dock.hint.text().startswith("Click: keep a spectrum")
     QTest.mouseClick(dock.pin_button, Qt.MouseButton.LeftButton)
-    mouse(viewer).click(12, 21)
-    qtbot.waitUntil(lambda: [curve.place for curve in of_kind(dock, "pin")] == [(12, 21)])
+    assert dock.hint.text().startswith("Shift+click: keep a spectrum")
+    hand = mouse(viewer)
+    hand.click(12, 21)
+    assert not dock.pins.pins
+    hand.click(30, 45, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.waitUntil(lambda: [curve.place for curve in of_kind(dock, "pin")] == [(30, 45)])
+    again = SpectraDock(viewer)
+    assert not again.pin_button.isChecked()
+    again.deleteLater()
+
+
+def test_a_click_that_means_something_else_does_not_pin(viewer, dock, qtbot, mouse, make_cube):
+    layer = show(viewer, dock, make_cube(), qtbot)
+    hand = mouse(viewer)
+    labels = viewer.add_labels(np.zeros((40, 60), int))
+    labels.mode = "paint"
+    hand.click(10, 20)
+    assert labels.data[10, 20]
+    viewer.layers.remove(labels)
+    shapes = viewer.add_shapes(np.array([[5, 5], [5, 30], [30, 30]]), shape_type="polygon")
+    shapes.mode = "select"
+    hand.click(10, 20)
+    viewer.layers.remove(shapes)
+    session = session_for(viewer)
+    session.claim_clicks(viewer, "Another")
+    assert "belong to Another" in dock.hint.text()
+    hand.click(10, 20)
+    session.release_clicks(viewer)
+    layer.metadata = {"hsisynth": {**layer.metadata["hsisynth"], "borrowed": True}}  # as Compare's pair
+    hand.click(10, 20)
+    layer.metadata = {"hsisynth": {**layer.metadata["hsisynth"], "borrowed": False}}
+    dock.hide()
+    hand.click(10, 20)
+    dock.show()
+    assert not dock.pins.pins
+    hand.click(12, 22)
+    qtbot.waitUntil(lambda: [curve.place for curve in of_kind(dock, "pin")] == [(12, 22)])
+
+
+def test_a_double_click_zooms_and_leaves_no_pin(viewer, dock, qtbot, mouse, make_cube):
+    show(viewer, dock, make_cube(), qtbot)
+    hand = mouse(viewer)
+    hand.click(10, 20)
+    qtbot.waitUntil(lambda: len(dock.pins.pins) == 1)
+    before = viewer.scene.camera.zoom
+    dock.pin_button._since.invalidate()  # as if that click were long ago
+    hand.click(20, 30)
+    assert len(dock.pins.pins) == 2
+    QTest.mouseDClick(hand.canvas.native, Qt.MouseButton.LeftButton, pos=hand.place(20, 30))
+    qtbot.waitUntil(lambda: viewer.scene.camera.zoom > before)
+    assert [pin.position for pin in dock.pins.pins] == [pytest.approx((10, 20), abs=0.6)]
 
 
 def test_pins_are_named_removed_and_follow_their_layer(viewer, dock, qtbot, make_cube):
@@ -271,4 +323,5 @@ def test_a_closed_dock_lets_go_of_the_viewer(viewer, dock, qtbot, make_cube):
         dock.deleteLater()
     add_cube(viewer, make_cube(name="after"))
     viewer.dims.set_current_step(0, 2)
-    assert not [slot for slot in viewer.mouse_drag_callbacks if getattr(slot, "__self__", None) is dock]
+    slots = [*viewer.mouse_drag_callbacks, *viewer.mouse_double_click_callbacks]
+    assert not [slot for slot in slots if getattr(slot, "__self__", None) in (dock, dock.pin_button)]
