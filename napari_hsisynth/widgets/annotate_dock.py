@@ -66,7 +66,7 @@ class AnnotateDock(QWidget):
         self._build()
         self._keys: tuple[str, ...] = ()
         self._home: Any = lambda: None
-        self._leave_soon = delay(self, 0, self._leave_if_closed)
+        self._leave_soon = delay(self, 0, self._leave_if_hidden)
         self.annotator.changed.connect(self._show)
         self.annotator.saved.connect(self._saved)
         for signal in (self.session.study_changed, self.session.annotation_changed):
@@ -242,12 +242,13 @@ class AnnotateDock(QWidget):
         self._leave_soon.start()
         super().hideEvent(event)
 
-    def _leave_if_closed(self) -> None:
-        """Give keys and layers back after the dock was closed; napari then keeps the widget, but in no window."""
-        if not self.isVisible() and self.window() is not self._home():
-            self.annotator.deactivate()
+    def _leave_if_hidden(self) -> None:
+        """Give mouse and keys back when another step is open; the layers as well when the dock was closed."""
+        if not self.isVisible():
             for key in self._keys:
                 self.viewer.bind_key(key, None, overwrite=True)
+            is_closed = self.window() is not self._home()  # napari keeps the widget, but in no window
+            self.annotator.deactivate() if is_closed else self.annotator.pause()
 
     # --- showing
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari.layers import Image
+from napari.layers import Image, Layer
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -49,6 +49,7 @@ class Annotator(QObject):
         self.prompting = True
         self.trouble = ""
         self._active = self._accept_next = self._announcing = False
+        self._layer_left: Layer | None = None
         self._connections = [
             (self.drafts.prompts.active_changed, self._prompting_changed),
             (self.session.study_changed, lambda _: self.retarget()),
@@ -69,13 +70,35 @@ class Annotator(QObject):
     # --- which cube
 
     def activate(self) -> None:
-        """Begin with the cube that is shown."""
+        """Begin, or go on, with the cube that is shown."""
         self._active = True
         self.retarget()
+        if self._layer_left is not None and self._layer_left in self.viewer.layers:
+            self.viewer.layers.selection.active = self._layer_left
+        self._layer_left = None
+
+    def pause(self) -> None:
+        """Give the mouse back and follow no cube until `activate`; layers and draft stay."""
+        self._active = False
+        self.flush()
+        active = self.viewer.layers.selection.active
+        if self.target is not None and active in self._own_layers():
+            self._layer_left = active
+            self.viewer.layers.selection.active = self.target.layer
+
+    @property
+    def following(self) -> bool:
+        """Whether it turns to every cube that is shown."""
+        return self._active
+
+    def _own_layers(self) -> list[Layer]:
+        prompts, masks = self.drafts.prompts, self.lesions.masks
+        own = (prompts.points, prompts.box, masks.lesions, masks.draft)
+        return [layer for layer in own if layer is not None]
 
     def deactivate(self) -> None:
         """Save, take the layers away and follow no cube until `activate`."""
-        self._active = False
+        self._active, self._layer_left = False, None
         self._leave()
         self.lesions.flush()
         self.changed.emit()
