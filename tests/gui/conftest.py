@@ -37,6 +37,10 @@ def make_cube() -> Callable[..., Cube]:
     return make
 
 
+#: vispy drops moves of the mouse that come sooner than 10 ms after the one before.
+VISPY_PACE_MS = 11
+
+
 class Mouse:
     """Moves and clicks as Qt delivers them to the canvas of a visible viewer."""
 
@@ -52,8 +56,9 @@ class Mouse:
 
     def move(self, y: float, x: float) -> None:
         native, place = self.canvas.native, self.place(y, x)
-        QTest.mouseMove(native, place + QPoint(3, 3))
-        QTest.mouseMove(native, place)
+        for step in (place + QPoint(3, 3), place):
+            QTest.qWait(VISPY_PACE_MS)
+            QTest.mouseMove(native, step)
 
     def click(self, y: float, x: float, modifier=Qt.KeyboardModifier.NoModifier) -> None:
         self.move(y, x)
