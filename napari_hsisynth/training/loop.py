@@ -140,7 +140,9 @@ class Training:
         if len(held_out):
             figures: dict[str, Any] = recipe.validate(held_out, derive(config.seed, "validation"))
             figures["angle_deg"] = self._held_out_angle_deg(held_out)
-            self.run.append("scalars", images=self.images, values={f"val_{name}": v for name, v in figures.items()})
+            # the score only chooses; what it is made of is among the other figures
+            values = {f"val_{name}": value for name, value in figures.items() if name != "score"}
+            self.run.append("scalars", images=self.images, values=values)
             improved = not self.best or figures["score"] > self.best["score"]
             if improved:
                 self.best = {"images": self.images, **figures}

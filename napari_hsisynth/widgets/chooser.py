@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 
@@ -34,7 +34,7 @@ class Chooser(QWidget):
         self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.box.setAccessibleName(what)
-        self.box.currentIndexChanged.connect(lambda _: self.changed.emit())
+        self.box.currentIndexChanged.connect(self._chosen)
         self.previous, self.next = QToolButton(self), QToolButton(self)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -50,16 +50,21 @@ class Chooser(QWidget):
         if self.box.count():
             self.box.setCurrentIndex((self.box.currentIndex() + by) % self.box.count())
 
-    def fill(self, items: Sequence[tuple[str, Any]]) -> None:
-        """List other things; the chosen text stays chosen if it is still there."""
+    def fill(self, items: Sequence[tuple[str, Any]], names: Sequence[str] = ()) -> None:
+        """List other things, with their full names in tooltips; the chosen text stays chosen if it is still there."""
         before = self.box.currentText()
         with QSignalBlocker(self.box):
             self.box.clear()
-            for text, data in items:
+            for row, (text, data) in enumerate(items):
                 self.box.addItem(text, data)
+                self.box.setItemData(row, names[row] if names else text, Qt.ItemDataRole.ToolTipRole)
             self.box.setCurrentIndex(max(0, self.box.findText(before)) if items else -1)
         for widget in (self.box, self.previous, self.next):
             widget.setEnabled(bool(items))
+        self._chosen()
+
+    def _chosen(self, _index: int = 0) -> None:
+        self.box.setToolTip(self.box.currentData(Qt.ItemDataRole.ToolTipRole) or "")
         self.changed.emit()
 
     @property

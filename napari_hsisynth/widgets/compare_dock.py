@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtGui import QHideEvent
+from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -57,6 +58,7 @@ class CompareDock(QWidget):
         self.comparison = Comparison(self.viewer, self)
         self.hover = Hover(self.viewer, self)
         self.means: ClassMeans | None = None
+        self._listed: tuple[list[CropRecord], list[str]] = [], []
         self._records: list[CropRecord] = []
         self._samples: list[CropRecord] = []
         self._reader = Background(latest_only=True, parent=self)
@@ -134,16 +136,17 @@ class CompareDock(QWidget):
         """The session's study."""
         return self.session.study
 
-    def refresh(self) -> None:
-        """List the crops and the synthetic sets of the study."""
-        runs: list[str] = []
-        self._records = []
+    def refresh(self, *, only_changes: bool = False) -> None:
+        """List the crops and the synthetic sets of the study; on demand only if they are not those listed already."""
+        before, self._listed = self._listed, ([], [])
         if self.study is not None:
             try:
-                self._records = self.study.crops()
-                runs = self.study.synthetic_runs()
+                self._listed = self.study.crops(), self.study.synthetic_runs()
             except InputError as error:
                 show_warning(str(error))
+        if only_changes and before == self._listed:
+            return
+        self._records, runs = self._listed
         complete = bool(self._records and runs)
         if not complete:
             self.comparison.leave()
@@ -157,7 +160,8 @@ class CompareDock(QWidget):
             for each in present:
                 self.diagnosis.addItem(each.label, each)
             self.diagnosis.setCurrentIndex(max(0, self.diagnosis.findData(before)))
-        self.run.fill([(name, name) for name in reversed(runs)])
+        runs = runs[::-1]
+        self.run.fill(list(zip(short_names(runs, _without_date), runs, strict=True)), runs)
         self.summary_changed.emit()
 
     def _say_what_is_missing(self) -> None:
@@ -182,7 +186,8 @@ class CompareDock(QWidget):
             except InputError as error:
                 show_warning(str(error))
         made = {record.diagnosis for record in self._samples}
-        self.sample.fill([(record.crop_id, record) for record in self._samples])
+        names = [record.crop_id for record in self._samples]
+        self.sample.fill(list(zip(short_names(names, _number), self._samples, strict=True)), names)
         at = self.diagnosis.findData(next(iter(made))) if len(made) == 1 else -1
         if at >= 0 and at != self.diagnosis.currentIndex():
             self.diagnosis.setCurrentIndex(at)  # goes on in _diagnosis_chosen
@@ -220,6 +225,8 @@ class CompareDock(QWidget):
             pair = _read(self.study.crops_dir, self.real.chosen), _read(synthetic_dir, self.sample.chosen)
         except InputError as error:
             show_warning(str(error))
+            self.show_button.setChecked(False)
+            self.refresh()  # the folder has changed since it was listed
             return
         self.comparison.show(*pair)
         self._fit_plot()
@@ -231,6 +238,12 @@ class CompareDock(QWidget):
         self.plot.set_cursor([])
         self.under_cursor.setText("")
         self.summary_changed.emit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Look at the study again: a shell may have worked in it meanwhile."""
+        super().showEvent(event)
+        if not event.spontaneous():
+            self.refresh(only_changes=True)
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
@@ -308,6 +321,20 @@ class CompareDock(QWidget):
         if not self.study.synthetic_runs():
             return "no samples yet"
         return f"class means {self.means.angle_deg:.1f}° apart" if self.means is not None else ""
+
+
+def short_names(names: list[str], shorten: Callable[[str], str]) -> list[str]:
+    """Shorten names for a narrow list, unless two of them would become the same."""
+    short = [shorten(name) for name in names]
+    return short if len(set(short)) == len(names) else names
+
+
+def _without_date(run_id: str) -> str:
+    return run_id.split("-", 2)[-1]
+
+
+def _number(cube_id: str) -> str:
+    return cube_id.rsplit("-", 1)[-1]  # all before it is the set's
 
 
 def _read(folder: Path, record: CropRecord) -> Cube:

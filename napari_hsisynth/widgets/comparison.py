@@ -41,6 +41,7 @@ class Comparison(QObject):
         self._viewer = viewer
         self._pair: tuple[Image, Image] | None = None
         self._hidden: list[Layer] = []
+        self._active: Layer | None = None
         self._grid: dict[str, Any] = {}
         viewer.layers.events.removed.connect(self._removed)
         removed, slot = viewer.layers.events.removed, self._removed
@@ -65,6 +66,7 @@ class Comparison(QObject):
             return
         viewer = self._viewer
         self._grid = {name: getattr(viewer.canvas.grid, name) for name in _GRID}
+        self._active = viewer.layers.selection.active
         self._hidden = [layer for layer in viewer.layers if layer.visible]
         for layer in self._hidden:
             layer.visible = False
@@ -85,6 +87,8 @@ class Comparison(QObject):
         if self._pair is None:
             return
         pair, self._pair = self._pair, None
+        selection = self._viewer.layers.selection
+        give_back = selection.active is None or selection.active in pair
         unlink_layers(pair, _LINKED)
         for layer in pair:
             if layer in self._viewer.layers:
@@ -97,7 +101,9 @@ class Comparison(QObject):
             setattr(grid, name, value)
         if self._hidden:
             self._viewer.reset_view()
-        self._hidden = []
+        if give_back and self._active in self._viewer.layers:
+            selection.active = self._active
+        self._hidden, self._active = [], None
         self.left.emit()
 
     def _removed(self, event: Any) -> None:

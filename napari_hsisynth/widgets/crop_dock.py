@@ -10,6 +10,7 @@ import numpy as np
 from napari.layers import Shapes
 from napari.qt.threading import create_worker
 from qtpy.QtCore import Signal
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
@@ -192,6 +193,12 @@ class CropDock(QWidget):
         words = ["crop", str(self.session.study.root), "--margin", f"{self.margin.value():g}"]
         return words + (["--square"] if self.square.isChecked() else [])
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Look at the study again: a shell may have worked in it meanwhile."""
+        super().showEvent(event)
+        if not event.spontaneous():
+            self._crops_changed()
+
     def _options_changed(self) -> None:
         settings.set_value(_MARGIN, self.margin.value())
         settings.set_value(_SQUARE, self.square.isChecked())
@@ -199,8 +206,7 @@ class CropDock(QWidget):
         self._update_boxes()
 
     def _next_step(self) -> None:
-        step = "Study" if self.session.study is None else "Annotate"
-        self.viewer.window.add_plugin_dock_widget("napari-hsisynth", step)
+        self.session.open_step("Study" if self.session.study is None else "Annotate")
 
     # -- the boxes ------------------------------------------------------------------------------------------------
 

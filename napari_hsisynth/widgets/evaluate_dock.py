@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QPushButton
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder, RunState, new_run
 from napari_hsisynth.study import Diagnosis, Study
+from napari_hsisynth.widgets.briefs import evaluate_brief
 from napari_hsisynth.widgets.evaluation_table import EvaluationTable, Report, list_reports
 from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill, wrapped
 from napari_hsisynth.widgets.run_table import RunSummary, summarise_all
@@ -36,6 +37,7 @@ class EvaluateDock(JobDock):
         self._sets: list[str] = []
         self._trained: list[RunSummary] = []
         self._queue: list[tuple[list[str], RunFolder]] = []
+        self._shown: Study | None = None
         self._build()
         self.refresh()
 
@@ -93,9 +95,10 @@ class EvaluateDock(JobDock):
             worker.start()
 
     def _take(self, found: tuple[Study | None, list[str], list[RunSummary], list[Report]]) -> None:
-        study, sets, self._trained, self.reports = found
-        if study is not self.study:
+        if found[0] is not self.study:
             return  # another study has been opened meanwhile; its own lists are on the way
+        study, sets, self._trained, self.reports = found
+        self._shown = study
         checked = set(self.checked_sets) if self._sets else set(sets[:1])
         self._sets = sets
         self.sets.blockSignals(True)
@@ -181,6 +184,7 @@ class EvaluateDock(JobDock):
     def start(self) -> None:
         """Measure the chosen sets one after the other."""
         if self.study is None or self.obstacle():
+            self.refresh()  # the folder has changed since the button was enabled: show what stands against it
             return
         try:
             chosen = self.checked_sets if self.what.currentData() == _COMPARE else [None]
@@ -227,8 +231,12 @@ class EvaluateDock(JobDock):
 
     def summary(self) -> str:
         """Return the running job, or the headline of the newest report."""
+        if self.study is None:
+            return ""
         if self.row.active:
             return super().summary()
+        if self._shown is not self.study:
+            return evaluate_brief(self.study).text  # being read
         return self.reports[0].headline if self.reports else "not run"
 
 

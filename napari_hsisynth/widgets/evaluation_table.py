@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,13 @@ _TIPS = (
     "The same statistic between two random halves of the real held-out cubes: what even real data would score",
     "How many cubes, or pairs, it rests on",
 )
+#: Names of figures where there is little room.
+_SHORT = {
+    "class_mean_angle_lesion": "lesion angle",
+    "class_mean_angle_skin": "skin angle",
+    "class_mean_angle": "mean angle",
+    "sliced_wasserstein": "spectral SW",
+}
 
 
 @dataclass(frozen=True)
@@ -62,12 +70,13 @@ class Report:
 
     @property
     def headline(self) -> str:
-        """The first figure in one line, numbers first: ``0.012 [0.008, 0.017] (floor 0.004) sliced Wasserstein``."""
+        """The first figure in one short line: ``lesion angle 1.7° [0.59, 3.8] (floor 1.3)``."""
         for name, figure in self.metrics.items():
             if figure.get("value") is not None:
-                floor = f"(floor {number(figure['floor'])})" if figure.get("floor") is not None else ""
-                value = number(figure["value"]) + str(figure.get("unit") or "")
-                parts = (value, interval_text(figure), floor, plain_label(name, figure))
+                unit = str(figure.get("unit") or "")
+                value = number(figure["value"], 2) + (unit if unit == "°" else f" {unit}".rstrip())
+                floor = f"(floor {number(figure['floor'], 2)})" if figure.get("floor") is not None else ""
+                parts = (_SHORT.get(name) or plain_label(name, figure), value, interval_text(figure, 2), floor)
                 return " ".join(part for part in parts if part)
         return "done"
 
@@ -85,15 +94,18 @@ class Report:
 
 def list_reports(root: Path) -> list[Report]:
     """Return the finished evaluations of a study, newest first; unreadable ones are left out."""
-    found = []
+    return list(reports(root))
+
+
+def reports(root: Path) -> Iterator[Report]:
+    """Read the finished evaluations of a study one by one, newest first."""
     for run in list_runs(root):
         try:
             values = json.loads((run.report_dir / "metrics.json").read_text("utf-8"))
         except (OSError, ValueError):
             continue
         if isinstance(values, dict):
-            found.append(Report(run, values))
-    return found
+            yield Report(run, values)
 
 
 def for_eyes(figure: dict[str, Any]) -> dict[str, Any]:
@@ -132,17 +144,17 @@ def metric_tip(name: str, figure: dict[str, Any]) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def number(value: Any) -> str:
-    """Write a figure with three digits, anything else as it is; an empty text for None."""
+def number(value: Any, digits: int = 3) -> str:
+    """Write a figure with so many digits, anything else as it is; an empty text for None."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return f"{value:.3g}" if isinstance(value, float) else f"{value:,}"
+        return f"{value:.{digits}g}" if isinstance(value, float) else f"{value:,}"
     return "" if value is None else str(value)
 
 
-def interval_text(figure: dict[str, Any]) -> str:
+def interval_text(figure: dict[str, Any], digits: int = 3) -> str:
     """Write an interval as ``[.008, .017]``; an empty text without one."""
     interval = figure.get("ci")
-    return f"[{number(interval[0])}, {number(interval[1])}]" if interval else ""
+    return f"[{number(interval[0], digits)}, {number(interval[1], digits)}]" if interval else ""
 
 
 class EvaluationTable(QTableWidget):

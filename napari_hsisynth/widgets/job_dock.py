@@ -8,6 +8,7 @@ from typing import Any
 
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -112,6 +113,7 @@ class JobDock(QWidget):
         for widget, stretch in ((self.empty, 0), (self.empty_button, 0), (self.content, 1)):
             outer.addWidget(widget, stretch)
         outer.addStretch()
+        self.show_empty("", "")
         self.row = JobRow(self.content)
         self.command = CommandLine(self.content)
         self.start_button = QPushButton(verb.capitalize(), self.content)
@@ -191,11 +193,13 @@ class JobDock(QWidget):
 
     def start(self) -> None:
         """Start the job as a child process and follow it."""
-        if self.study is not None and not self.obstacle():
-            try:
-                self.launch(self.words(), new_run(self.study.root, self.run_name()))
-            except InputError as error:
-                show_warning(str(error))
+        if self.study is None or self.obstacle():
+            self.refresh()  # the folder has changed since the button was enabled: show what stands against it
+            return
+        try:
+            self.launch(self.words(), new_run(self.study.root, self.run_name()))
+        except InputError as error:
+            show_warning(str(error))
 
     def launch(self, words: list[str], run: RunFolder) -> None:
         """Start a command in a run folder (raises InputError if that fails) and show its progress."""
@@ -218,6 +222,12 @@ class JobDock(QWidget):
         words = self.row.words if self.row.active else [] if obstacle else self.words()
         self.command.setVisible(bool(words))
         self.command.set_words(words)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Look at the study again: a shell may have worked in it meanwhile."""
+        super().showEvent(event)
+        if not event.spontaneous():
+            self.refresh()
 
     def _job_changed(self, _state: RunState) -> None:
         self.update_controls()
@@ -243,8 +253,8 @@ class JobDock(QWidget):
         self.open_dock("Study")
 
     def open_dock(self, name: str) -> None:
-        """Open another dock of this plugin, or bring it to the front."""
-        self.viewer.window.add_plugin_dock_widget("napari-hsisynth", name)
+        """Open another step, where this one is: in the Workflow, or as a dock of its own."""
+        self.session.open_step(name)
 
     def _listen(self, signal: Any, slot: Callable[..., None]) -> None:
         """Connect one of the session's signals for as long as this dock lives; the session lives longer."""

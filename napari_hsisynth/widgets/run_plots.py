@@ -24,15 +24,6 @@ REDRAW_MS = 150
 QUANTITIES = {"kl_nats": "KL (nats)", "angle_deg": "spectral angle (deg)", "gradient": "gradient norm"}
 
 
-def with_validation_loss(values: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Add ``val_loss`` to a likelihood model's scalars: its ``val_score`` is what training raises, minus the loss."""
-    score = values.get("val_score")
-    if "val_score" not in values or "val_loss" in values:
-        return dict(values)
-    rest = {name: value for name, value in values.items() if name != "val_score"}
-    return {"val_loss": None if score is None else -score, **rest}
-
-
 def split_name(name: str) -> tuple[str, str]:
     """Return (quantity, role) of a scalar: ``val_loss`` -> ``("loss", "validation")``."""
     for prefix in ("val_", "val/", "validation_"):
@@ -102,7 +93,7 @@ class LossPlot(QWidget):
 
     def add(self, images: int, values: Mapping[str, float | None]) -> None:
         """Take the scalars of one event; the plot follows within `REDRAW_MS`."""
-        for name, value in with_validation_loss(values).items():
+        for name, value in values.items():
             at, heights = self._series.setdefault(name, ([], []))
             at.append(images)
             heights.append(math.nan if value is None else float(value))

@@ -10,7 +10,7 @@ from typing import Any
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import Qt, QUrl, Signal
-from qtpy.QtGui import QDesktopServices
+from qtpy.QtGui import QDesktopServices, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -25,9 +25,10 @@ from qtpy.QtWidgets import (
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder, RunState, list_runs
-from napari_hsisynth.widgets.run_plots import with_validation_loss
 
 _COLUMNS = ("run", "model", "status", "images", "loss", "started")
+#: Columns beside the run's name, in the order in which they are shown as there is room.
+_BY_NEED = tuple(_COLUMNS.index(name) for name in ("status", "images", "loss", "started", "model"))
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def summarise(run: RunFolder) -> RunSummary:
     scalars: dict[str, float | None] = {}
     for event in events:
         if event.kind == "scalars":
-            scalars |= with_validation_loss(event.fields.get("values") or {})
+            scalars |= event.fields.get("values") or {}
     loss = scalars.get("val_loss", scalars.get("loss"))
     return RunSummary(
         run,
@@ -135,6 +136,7 @@ class RunTable(QWidget):
         super().__init__(parent)
         self.summaries: list[RunSummary] = []
         self._root: Path | None = None
+        self.shown_root: Path | None = None
         self._loading = self._again = False
         self.tree = QTreeWidget(self)
         self.tree.setRootIsDecorated(False)
@@ -142,9 +144,13 @@ class RunTable(QWidget):
         self.tree.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.tree.setMinimumWidth(1)
         header = self.tree.header()
+        self.tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         if header is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-            header.setStretchLastSection(True)
+            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+            header.setStretchLastSection(False)
+            header.setMinimumSectionSize(1)
         self.empty = QLabel("No training run in this study yet.", self)
         self.show_button = self._button(
             "Show", "Show this run above: its state, losses, samples and spectra", self._show
@@ -179,7 +185,7 @@ class RunTable(QWidget):
         """Read the runs of the study at `root` again; None empties the table."""
         self._root = root
         if root is None:
-            self.summaries = []
+            self.summaries, self.shown_root = [], None
             self._fill()
         elif self._loading:
             self._again = True
@@ -203,7 +209,7 @@ class RunTable(QWidget):
         root, found = answer
         self._loading = False
         if root == self._root:
-            self.summaries = found
+            self.summaries, self.shown_root = found, root
             self._fill()
             self.loaded.emit(found)
         if self._again:
@@ -225,19 +231,37 @@ class RunTable(QWidget):
                 ]
             )
             item.setData(0, Qt.ItemDataRole.UserRole, summary)
-            item.setToolTip(0, str(summary.run.path))
+            started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(state.started)) if state.started else ""
+            about = f"{summary.model or 'run'}, started {started}" if started else summary.model
+            item.setToolTip(0, "\n".join(line for line in (str(summary.run.path), about) if line))
             item.setToolTip(2, state.reason or state.status)
-            if state.started:
-                item.setToolTip(5, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(state.started)))
+            item.setToolTip(5, started)
             for column in (3, 4):
                 item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self.tree.addTopLevelItem(item)
             if selected is not None and selected.run == summary.run:
                 item.setSelected(True)
         fit_to_rows(self.tree)
+        self._fit_columns()
         self.tree.setVisible(bool(self.summaries))
         self.empty.setVisible(not self.summaries)
         self._enable()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Share out the new width."""
+        super().resizeEvent(event)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        """Leave out columns where there is no room for them; the line's tooltip has what they say."""
+        header = self.tree.header()
+        if header is None:
+            return
+        least = {n: max(self.tree.sizeHintForColumn(n), header.sectionSizeHint(n)) for n in range(len(_COLUMNS))}
+        room = self.width() - 2 * self.tree.frameWidth() - min(least[0], 10 * self.fontMetrics().averageCharWidth())
+        for column in _BY_NEED:
+            room -= least[column]
+            self.tree.setColumnHidden(column, room < 0)
 
     def _enable(self) -> None:
         selected = self.selected

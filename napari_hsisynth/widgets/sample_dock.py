@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from napari.layers import Layer
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt, QUrl
@@ -15,6 +19,7 @@ from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunState
 from napari_hsisynth.study import Study, read_crop, read_crops_index
+from napari_hsisynth.widgets.briefs import sample_brief
 from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill, wrapped
 from napari_hsisynth.widgets.layers import add_cube
 from napari_hsisynth.widgets.run_table import RunSummary, fit_to_rows, summarise_all
@@ -22,6 +27,8 @@ from napari_hsisynth.widgets.run_table import RunSummary, fit_to_rows, summarise
 #: Most cubes that one click adds to the viewer, so that a set of hundreds does not fill the layer list.
 MOST_SHOWN = 16
 _VIEW = "synthetic"
+#: Room between cubes beside each other, as a part of their size.
+_GAP = 0.05
 
 
 def read_cubes(folder: Path, count: int) -> list[Cube]:
@@ -41,6 +48,7 @@ class SampleDock(JobDock):
         super().__init__(napari_viewer, "sample")
         self.trained: list[RunSummary] = []
         self._counts: dict[str, int] = {}
+        self._shown: Study | None = None
         self._build()
         self.refresh()
 
@@ -115,9 +123,10 @@ class SampleDock(JobDock):
             worker.start()
 
     def _take(self, found: tuple[Study | None, list[RunSummary], dict[str, int]]) -> None:
-        study, self.trained, self._counts = found
-        if study is not self.study:
+        if found[0] is not self.study:
             return  # another study has been opened meanwhile; its own list is on the way
+        study, self.trained, self._counts = found
+        self._shown = study
         refill(self.source, [(_title(summary), summary.run.path) for summary in self.trained])
         selected = self.selected_set
         self.sets.clear()
@@ -204,8 +213,12 @@ class SampleDock(JobDock):
 
     def summary(self) -> str:
         """Return the running job, or ``200 samples from 2 runs``."""
+        if self.study is None:
+            return ""
         if self.row.active:
             return super().summary()
+        if self._shown is not self.study:
+            return sample_brief(self.study).text  # being read
         sets, cubes = len(self._counts), sum(self._counts.values())
         return f"{cubes:,} samples from {sets} run{'s' * (sets != 1)}" if sets else "none yet"
 
@@ -225,16 +238,40 @@ class SampleDock(JobDock):
         self._enable_sets()
         if isinstance(found, str):
             show_warning(found)
+            self.refresh()
             return
+        names = [f"{cube.name} · {_VIEW}" for cube in found]
         shown = {layer.name for layer in self.viewer.layers}
-        for cube in found:
-            if f"{cube.name} · {_VIEW}" not in shown:
-                add_cube(self.viewer, cube, view=_VIEW)
+        new = [
+            add_cube(self.viewer, cube, view=_VIEW)
+            for cube, name in zip(found, names, strict=True)
+            if name not in shown
+        ]
+        viewer = self.session.viewer
+        lay_beside(new, viewer.layers)
+        viewer.reset_view(layers=[layer for layer in viewer.layers if layer.name in names])
 
     def _open_folder(self) -> None:
         if self.study is not None and self.selected_set is not None:
             folder = self.study.synthetic_dir(self.selected_set)
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+
+def lay_beside(new: Sequence[Layer], layers: Sequence[Layer]) -> None:
+    """Lay new layers in a near-square block at the right of all others, so that none hides another."""
+    if not new:
+        return
+    borders = [layer.extent.world[:, -2:] for layer in layers if layer not in new]
+    borders = [border for border in borders if np.isfinite(border).all()]
+    top = min((border[0, 0] for border in borders), default=0.0)
+    right = max((border[1, 1] for border in borders), default=None)
+    heights, widths = np.max([np.ptp(layer.extent.world[:, -2:], axis=0) for layer in new], axis=0) * (1 + _GAP)
+    left = 0.0 if right is None else right + _GAP * widths
+    columns = math.ceil(math.sqrt(len(new)))
+    for number, layer in enumerate(new):
+        row, column = divmod(number, columns)
+        place = np.array([top + row * heights, left + column * widths])
+        layer.translate = (*layer.translate[:-2], *(place - layer.extent.world[0, -2:] + layer.translate[-2:]))
 
 
 def _title(summary: RunSummary) -> str:

@@ -24,7 +24,7 @@ COLUMNS = ("cube", "diagnosis", "patient", "status", "lesions")
 _ID, _DIAGNOSIS, _PATIENT, _STATUS, _LESIONS = range(len(COLUMNS))
 _TIPS = (
     "Double click or Enter opens the cube",
-    "Right click corrects it",
+    "Right click corrects it, and names the patient",
     "F2 edits it. Cubes of one patient stay on one side of every split",
     "Of the annotation: todo, done or unsure",
     "Accepted lesions; drafts and unsure ones behind the +",
@@ -225,6 +225,7 @@ class StudyTable(QTableView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._edits_patients = False
         self.rows = StudyModel(self)
         self._filter = _Filter(self)
         self._filter.setSourceModel(self.rows)
@@ -260,6 +261,8 @@ class StudyTable(QTableView):
     def _fit_columns(self) -> None:
         """Make the columns as wide as what is in them; long ids may take two fifths of the table, patients a fifth."""
         metrics, room = self.fontMetrics(), self.viewport().width()
+        # an empty column would leave the diagnosis no room in a narrow dock
+        self.setColumnHidden(_PATIENT, not (self._edits_patients or any(e.patient for e in self.rows.entries)))
         for column, share in ((_ID, 0.4), (_PATIENT, 0.2), (_STATUS, 0.2), (_LESIONS, 0.2)):
             texts = {COLUMNS[column], *(self.rows.text(entry, column) for entry in self.rows.entries)}
             widest = max(metrics.horizontalAdvance(text) for text in texts) + 2 * metrics.averageCharWidth()
@@ -297,8 +300,18 @@ class StudyTable(QTableView):
         """Open the cube on Enter."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
             self.opened.emit(self.cube_at(self.currentIndex()))
+        elif event.key() == Qt.Key.Key_F2 and self.currentIndex().isValid():
+            self.edit_patient()
         else:
             super().keyPressEvent(event)
+
+    def edit_patient(self) -> None:
+        """Let the user type the patient of the current cube."""
+        self._edits_patients = True
+        self._fit_columns()
+        index = self.currentIndex().siblingAtColumn(_PATIENT)
+        self.setCurrentIndex(index)
+        self.edit(index)
 
     def menu(self) -> QMenu:
         """Make the menu of the selected cubes."""
@@ -317,7 +330,15 @@ class StudyTable(QTableView):
                     lambda _checked=False, diagnosis=diagnosis: self.rows.correct(chosen, diagnosis=diagnosis)
                 )
                 diagnoses.addAction(action)
+            patient = QAction(f"Patient of {chosen[0]}", menu)
+            patient.triggered.connect(lambda: self._edit_patient_of(chosen[0]))
+            menu.addAction(patient)
         return menu
+
+    def _edit_patient_of(self, cube_id: str) -> None:
+        self.select(cube_id)
+        self.setCurrentIndex(self.selectionModel().selectedRows(_ID)[0])
+        self.edit_patient()
 
     def _show_menu(self, position: Any) -> None:
         menu = self.menu()

@@ -14,6 +14,7 @@ from napari_hsisynth.jobs import Event, RunFolder, RunState
 from napari_hsisynth.study import DIAGNOSIS_COLOURS, Diagnosis, Study
 from napari_hsisynth.training.config import MODELS, PRESETS, DataSummary, data_summary
 from napari_hsisynth.widgets import settings
+from napari_hsisynth.widgets.briefs import counted, train_brief
 from napari_hsisynth.widgets.devices import Device, list_devices
 from napari_hsisynth.widgets.fold import Fold
 from napari_hsisynth.widgets.form import ConfigForm
@@ -252,10 +253,21 @@ class TrainDock(JobDock):
     def resume(self, run: RunFolder) -> None:
         """Go on with a stopped or failed run in its own folder."""
         assert self.study is not None
+        if not run.path.is_dir():
+            self._forget(run)
+            return
         try:
             self.launch(["train", str(self.study.root), "--resume", str(run.path)], run)
         except InputError as error:
             show_warning(str(error))
+
+    def _forget(self, run: RunFolder) -> None:
+        """Say that a run's folder is gone, and show it no longer."""
+        show_warning(f"{run.path}: this run's folder is gone.")
+        if self.row.run == run:
+            self.row.detach()
+        self.refresh()
+        self.summary_changed.emit()
 
     def _resume_shown(self) -> None:
         if self.row.run is not None:
@@ -264,7 +276,10 @@ class TrainDock(JobDock):
     # -- what a run tells -----------------------------------------------------------------------------------------
 
     def attach(self, run: RunFolder, job: Any = None) -> None:
-        """Show a run from its beginning."""
+        """Show a run from its beginning; of one whose folder is gone only this is said."""
+        if not run.path.is_dir():
+            self._forget(run)
+            return
         about = summarise(run)
         known = about.diagnosis in set(Diagnosis)
         colour = DIAGNOSIS_COLOURS[Diagnosis(about.diagnosis)] if known else DIAGNOSIS_COLOURS[Diagnosis.OTHER]
@@ -302,8 +317,14 @@ class TrainDock(JobDock):
 
     def summary(self) -> str:
         """Return the followed run, or how many there are."""
+        if self.study is None:
+            return ""
+        if followed := super().summary():
+            return followed
+        if self.runs.shown_root != self.study.root:
+            return train_brief(self.study).text  # being read
         done = len(self.runs.summaries)
-        return super().summary() or (f"{done} run{'s' * (done != 1)}" if done else "not run")
+        return counted(done, "run") if done else "not run"
 
     def _show_preview(self, preview: Preview) -> None:
         self.spectra.show_spectra(preview.spectra)

@@ -10,12 +10,20 @@ from typing import Any
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.jobs import list_runs
 from napari_hsisynth.study import Study
 from napari_hsisynth.widgets import settings
+from napari_hsisynth.widgets.briefs import (
+    Brief,
+    annotate_brief,
+    crop_brief,
+    evaluate_brief,
+    sample_brief,
+    study_brief,
+    train_brief,
+)
 from napari_hsisynth.widgets.placing import give_corner_to_right
 from napari_hsisynth.widgets.session import Session, session_for
 
@@ -24,38 +32,13 @@ PLUGIN = "napari-hsisynth"
 _LEAST_LINES = 12
 
 
-def _study_brief(study: Study) -> str:
-    nm = study.wavelengths_nm
-    return f"{study.name} · {len(study.entries)} cubes · {len(nm)} bands {nm.min():.4g}-{nm.max():.4g} nm"
-
-
-def _annotate_brief(study: Study) -> str:
-    done = sum(study.annotation_summary(entry.id).status == "done" for entry in study.entries)
-    return f"{done} of {len(study.entries)} done"
-
-
-def _crop_brief(study: Study) -> str:
-    count = len(study.crops())
-    return f"{count:,} crop{'s' * (count != 1)}" if count else "none yet"
-
-
-def _train_brief(study: Study) -> str:
-    count = sum(run.config.get("verb", "train") == "train" for run in list_runs(study.root))
-    return f"{count} run{'s' * (count != 1)}" if count else "not run"
-
-
-def _sample_brief(study: Study) -> str:
-    count = len(study.synthetic_runs())
-    return f"samples from {count} run{'s' * (count != 1)}" if count else "none yet"
-
-
 @dataclass(frozen=True)
 class Step:
     """One step: a dock, and what to say of it while its dock has not been made yet."""
 
     name: str
     module: str
-    brief: Callable[[Study], str] | None = None
+    brief: Callable[[Study], Brief] = lambda _study: Brief()
 
     def make(self, viewer: Any) -> QWidget:
         """Import the dock's module and make the dock."""
@@ -63,18 +46,18 @@ class Step:
 
 
 STEPS = (
-    Step("Study", "study_dock", _study_brief),
-    Step("Annotate", "annotate_dock", _annotate_brief),
-    Step("Crop", "crop_dock", _crop_brief),
-    Step("Train", "train_dock", _train_brief),
-    Step("Sample", "sample_dock", _sample_brief),
+    Step("Study", "study_dock", study_brief),
+    Step("Annotate", "annotate_dock", annotate_brief),
+    Step("Crop", "crop_dock", crop_brief),
+    Step("Train", "train_dock", train_brief),
+    Step("Sample", "sample_dock", sample_brief),
     Step("Compare", "compare_dock"),
-    Step("Evaluate", "evaluate_dock"),
+    Step("Evaluate", "evaluate_dock", evaluate_brief),
 )
 
 
 class StepHeader(QToolButton):
-    """The line of a step: an arrow, its name, its state as far as there is room.
+    """The line of a step: an arrow, its name, its state as far as there is room, a tick if it has results.
 
     Parameters
     ----------
@@ -92,6 +75,13 @@ class StepHeader(QToolButton):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setStyleSheet("QToolButton { text-align: left; padding: 4px; }")
         self.setAccessibleName(name)
+        self._tick = QLabel("✓", self)
+        self._tick.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._tick.hide()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(4, 0, 4, 0)
+        layout.addStretch(1)
+        layout.addWidget(self._tick)
         self.toggled.connect(self._show_open)
 
     @property
@@ -99,10 +89,18 @@ class StepHeader(QToolButton):
         """The state in one line."""
         return self._state
 
-    def set_state(self, state: str) -> None:
-        """Show another state."""
+    @property
+    def has_results(self) -> bool:
+        """Whether the step is ticked."""
+        return not self._tick.isHidden()
+
+    def set_state(self, state: str, *, has_results: bool | None = None) -> None:
+        """Show another state; None leaves the tick as it is."""
         self._state = " ".join(state.split())
+        if has_results is not None:
+            self._tick.setVisible(has_results)
         self.setToolTip(f"{self._name}: {self._state}" if self._state else self._name)
+        self.setAccessibleDescription(self._state + (", has results" if self.has_results else ""))
         self._write()
 
     def _show_open(self, is_open: bool) -> None:
@@ -115,7 +113,7 @@ class StepHeader(QToolButton):
     def _write(self) -> None:
         metrics = self.fontMetrics()
         text = f"{self._name}   {self._state}" if self._state else self._name
-        room = self.width() - 3 * metrics.height()
+        room = self.width() - 3 * metrics.height() - self._tick.sizeHint().width()
         self.setText(metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(room, 1)))
 
     def sizeHint(self) -> QSize:
@@ -201,6 +199,7 @@ class WorkflowDock(QWidget):
             if each in self.docks:
                 self.docks[each].setVisible(each == name)
         self._column.setStretch(self._column.count() - 1, 0 if name else 1)
+        self.refresh()
         if name is not None:
             settings.set_value("workflow/step", name)
         self.summary_changed.emit()
@@ -223,19 +222,24 @@ class WorkflowDock(QWidget):
 
     def refresh(self) -> None:
         """Say the state of every step."""
+        study = self.session.study
         for step in STEPS:
-            self._show_state(step)
+            brief, has_results = Brief("no study open" if step.name == "Study" else ""), False
+            try:
+                if study is not None:
+                    brief = step.brief(study)
+                    has_results = brief.has_results
+            except (InputError, OSError) as error:
+                brief = Brief(str(error))
+            self.headers[step.name].set_state(brief.text, has_results=has_results)
+            if step.name in self.docks:
+                self._show_state(step)  # the dock knows more
+        self.summary_changed.emit()
 
     def _show_state(self, step: Step) -> None:
-        study = self.session.study
         try:
-            if step.name in self.docks:
-                state = self.docks[step.name].summary()
-            elif study is None:
-                state = "no study open" if step.name == "Study" else ""
-            else:
-                state = step.brief(study) if step.brief is not None else ""
-        except InputError as error:
+            state = self.docks[step.name].summary()
+        except (InputError, OSError) as error:
             state = str(error)
         self.headers[step.name].set_state(state)
         self.summary_changed.emit()

@@ -57,7 +57,7 @@ def losses(qtbot) -> LossPlot:
 def test_training_and_validation_are_two_curves_of_one_quantity(losses: LossPlot) -> None:
     for images in (100, 200, 300):
         losses.add(images, {"loss": 1000.0 / images, "kl_nats": float(images)})
-    losses.add(200, {"val_score": -6.0, "val_angle_deg": 4.0})
+    losses.add(200, {"val_loss": 6.0, "val_angle_deg": 4.0})
     losses.redraw()
     assert [losses.quantity.itemText(i) for i in range(losses.quantity.count())] == [
         "loss",
@@ -68,7 +68,7 @@ def test_training_and_validation_are_two_curves_of_one_quantity(losses: LossPlot
     assert at.tolist() == [100, 200, 300]
     assert height == pytest.approx([10, 5, 10 / 3])
     at, height = losses.curves["validation"].getData()
-    assert (at.tolist(), height.tolist()) == ([200], [6.0])  # the score is minus the loss
+    assert (at.tolist(), height.tolist()) == ([200], [6.0])
     losses.quantity.setCurrentText("KL (nats)")
     assert losses.curves["training"].getData()[1].tolist() == [100, 200, 300]
     assert losses.curves["validation"].getData()[0] is None or not len(losses.curves["validation"].getData()[0])
@@ -206,7 +206,7 @@ def make_run(root: Path, name: str, *, verb: str = "train", loss: float = 0.5, e
     run.append("started", pid=1, create_time=0.0, host="elsewhere", verb=verb, resumed_at=None)
     run.append("progress", done=100, total=200, unit="images", rate=50.0, eta_s=2.0)
     run.append("scalars", images=100, values={"loss": 9.0})
-    run.append("scalars", images=100, values={"val_score": -loss})
+    run.append("scalars", images=100, values={"val_loss": loss})
     run.append(end, images=100, message="no space left")
     return run
 
@@ -236,6 +236,24 @@ def test_the_table_lists_training_runs_with_their_state(qtbot, tmp_path: Path) -
     with qtbot.waitSignal(table.loaded, timeout=5_000):
         table.load(tmp_path)
     assert table.selected is not None  # reading again keeps the selection
+
+
+def test_a_narrow_table_leaves_out_columns_instead_of_scrolling(qtbot, tmp_path: Path) -> None:
+    table = RunTable()
+    qtbot.addWidget(table)
+    table.resize(1000, 200)
+    table.show()
+    make_run(tmp_path, "vae-dysplastic_nevus")
+    with qtbot.waitSignal(table.loaded, timeout=5_000):
+        table.load(tmp_path)
+    hidden = [table.tree.isColumnHidden(column) for column in range(6)]
+    assert hidden == [False] * 6
+    table.resize(200, 200)
+    assert not table.tree.isColumnHidden(0)
+    assert not table.tree.isColumnHidden(2)
+    assert table.tree.isColumnHidden(1)
+    assert table.tree.header().length() <= table.tree.viewport().width()
+    assert "vae, started" in table.tree.topLevelItem(0).toolTip(0)
 
 
 def test_a_run_that_has_only_been_launched_already_has_a_diagnosis(tmp_path: Path) -> None:
@@ -279,7 +297,7 @@ def test_the_figures_of_a_report(qtbot, tmp_path: Path) -> None:
     (broken.report_dir / "metrics.json").write_text('{"n_real": ')
     assert [report.run for report in list_reports(tmp_path)] == [run]
     report = list_reports(tmp_path)[0]
-    assert report.headline == "0.0123 [0.008, 0.017] (floor 0.004) sliced Wasserstein"
+    assert report.headline == "spectral SW 0.012 [0.008, 0.017] (floor 0.004)"
     assert "PHANTOM" in report.text
     assert "• masks are automatic" in report.text
     table = EvaluationTable()

@@ -11,6 +11,7 @@ import scipy.io
 from napari.utils.notifications import notification_manager
 from PIL import Image
 from qtpy.QtCore import Qt, QThreadPool
+from qtpy.QtWidgets import QLineEdit
 
 from napari_hsisynth import Cube, Study
 from napari_hsisynth.study import Diagnosis
@@ -161,6 +162,21 @@ def test_diagnosis_and_patient_are_corrected_in_the_table(dock: StudyDock, study
     assert stored.entry("DN_1").patient == "p9"
     assert stored.entry("Nv_1").diagnosis is Diagnosis.SOLAR_LENTIGO
     assert "solar&nbsp;lentigo" in dock.facts.text()
+
+
+def test_patients_have_a_column_once_there_is_one(dock: StudyDock, tmp_path: Path, qtbot: Any) -> None:
+    study = Study.create(tmp_path / "nobodys", wavelengths_nm=np.linspace(465, 630, 16))
+    study.add_cube(Cube(np.ones((16, *SHAPE)), study.wavelengths_nm), "A", "nevus")
+    open_study(dock, study, qtbot)
+    table = dock.table
+    assert table.isColumnHidden(2)
+    table.setCurrentIndex(table.model().index(0, 0))
+    qtbot.keyClick(table, Qt.Key.Key_F2)
+    assert not table.isColumnHidden(2)
+    editor = table.viewport().findChild(QLineEdit)
+    qtbot.keyClicks(editor, "p7")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: Study.open(study.root).entry("A").patient == "p7")
 
 
 def test_a_saved_annotation_shows_in_the_table(dock: StudyDock, study: Study, viewer: Any, qtbot: Any) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
@@ -11,7 +14,7 @@ from napari_hsisynth import Cube, Study
 from napari_hsisynth.study import Crop, CropRecord, make_crops, write_crop, write_crops_index
 from napari_hsisynth.widgets.app import fill
 from napari_hsisynth.widgets.class_means import class_means
-from napari_hsisynth.widgets.compare_dock import CompareDock
+from napari_hsisynth.widgets.compare_dock import CompareDock, short_names
 from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.workflow import STEPS, WorkflowDock, open_workflow
 
@@ -188,10 +191,13 @@ def test_states_follow_the_session(make_napari_viewer, study):
     session.open_study(study.root)
     assert dock.headers["Annotate"].state == "3 of 3 done"
     assert dock.headers["Sample"].state == "samples from 1 run"
+    ticked = {name for name, header in dock.headers.items() if header.has_results}
+    assert ticked == {"Study", "Annotate", "Crop", "Sample"}
     for file in study.crops_dir.iterdir():
         file.unlink()
     session.crops_changed.emit()
-    assert dock.headers["Crop"].state == "none yet"
+    assert dock.headers["Crop"].state == "no crops yet"
+    assert not dock.headers["Crop"].has_results
     session.close_study()
     assert dock.headers["Crop"].state == ""
     dock.deleteLater()
@@ -206,3 +212,68 @@ def test_every_step_can_be_opened(viewer, study, qtbot):
         assert dock.current == step.name
         assert dock.docks[step.name].isVisible()
     assert dock.width() <= 1200 // 2
+
+
+def test_the_next_step_opens_inside_the_workflow(viewer, study, qtbot):
+    for file in study.crops_dir.iterdir():
+        file.unlink()
+    fill(viewer, study, [])
+    dock = open_workflow(viewer)
+    qtbot.waitUntil(dock.isVisible)
+    before = set(viewer.window.dock_widgets)
+    press(dock.headers["Train"])
+    press(dock.docks["Train"].empty_button)
+    assert dock.current == "Crop"
+    qtbot.waitUntil(lambda: dock.docks["Crop"].crop_button.isVisible())
+    assert set(viewer.window.dock_widgets) == before  # not beside it, a second time
+    press(dock.headers["Sample"])
+    qtbot.waitUntil(lambda: dock.docks["Sample"].empty_button.isVisible())
+    press(dock.docks["Sample"].empty_button)
+    assert dock.current == "Train"
+
+
+def test_what_the_study_holds_is_said_before_it_has_been_read(make_napari_viewer, study, qtbot):
+    viewer = make_napari_viewer()
+    dock = WorkflowDock(viewer)
+    session_for(viewer).open_study(study.root)
+    dock.open("Sample")
+    assert dock.headers["Sample"].state == "samples from 1 run"
+    qtbot.waitUntil(lambda: dock.headers["Sample"].state == "3 samples from 1 run")
+    session_for(viewer).close_study()
+    assert dock.headers["Sample"].state == ""
+    assert not any(header.has_results for header in dock.headers.values())
+    dock.deleteLater()
+
+
+def test_steps_see_what_a_shell_did_to_the_folder_meanwhile(viewer, study, qtbot):
+    fill(viewer, study, [])
+    dock = open_workflow(viewer)
+    qtbot.waitUntil(dock.isVisible)
+    press(dock.headers["Compare"])
+    compare = dock.docks["Compare"]
+    qtbot.waitUntil(lambda: compare.means is not None)
+    shutil.rmtree(study.synthetic_dir(RUN))
+    before = len(notification_manager.records)
+    press(compare.show_button)
+    assert [record.severity.value for record in notification_manager.records[before:]] == ["warning"]
+    assert not compare.comparison.active
+    assert compare.empty.isVisible()
+    shutil.rmtree(study.crops_dir)
+    press(dock.headers["Crop"])
+    assert dock.headers["Crop"].state == "no crops yet"
+    assert not dock.headers["Sample"].has_results
+
+
+def test_the_selected_layer_is_selected_again_after_a_comparison(viewer, dock):
+    mine = viewer.add_image(np.zeros((3, 5, 5)), name="mine")
+    viewer.add_image(np.zeros((3, 5, 5)), name="other")
+    viewer.layers.selection.active = mine
+    press(dock.show_button)
+    assert viewer.layers.selection.active is dock.comparison.layers[0]
+    press(dock.show_button)
+    assert viewer.layers.selection.active is mine
+
+
+def test_names_in_narrow_lists_are_short_but_never_ambiguous():
+    assert short_names(["a-b-vae-1", "a-c-vae-2"], lambda name: name.split("-", 2)[-1]) == ["vae-1", "vae-2"]
+    assert short_names(["a-b-vae", "a-c-vae"], lambda name: name.split("-", 2)[-1]) == ["a-b-vae", "a-c-vae"]

@@ -123,7 +123,7 @@ class VAERecipe:
 
     @torch.no_grad()
     def validate(self, images: Tensor, seed: int) -> dict[str, float]:
-        """ELBO of held-out images per value (nats), by the averaged network and the running variance."""
+        """Loss of held-out images, as in training; by the averaged network and the running variance."""
         generator = torch.Generator().manual_seed(seed)  # the same noise on every device and at every validation
         total = 0.0
         for batch in images.split(_FIT_BATCH):
@@ -131,7 +131,8 @@ class VAERecipe:
             reconstruction, mean, log_variance = self.average.network(batch, noise)
             elbo, _ = gaussian_elbo(batch, reconstruction, mean, log_variance, self.variance, self.config.beta)
             total += float(elbo.sum())
-        return {"score": total / (len(images) * self.values)}
+        elbo = total / (len(images) * self.values)  # nats per value
+        return {"loss": -elbo, "score": elbo}
 
     @torch.no_grad()
     def fit_latents(self, draw: Callable[[int], Tensor], images: Tensor) -> None:
