@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 from weakref import ref
 
-from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
-    QFileDialog,
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QMessageBox,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_hsisynth.errors import InputError
 from napari_hsisynth.segment import list_segmenters
 from napari_hsisynth.study import Diagnosis
 from napari_hsisynth.widgets.annotate_target import delay
@@ -30,8 +25,10 @@ from napari_hsisynth.widgets.annotator import Annotator
 from napari_hsisynth.widgets.command_line import CommandLine
 from napari_hsisynth.widgets.job_dock import choice, wrapped
 from napari_hsisynth.widgets.lesion_table import LesionTable
+from napari_hsisynth.widgets.mask_file import save_mask
 from napari_hsisynth.widgets.scroll_column import ScrollColumn
 from napari_hsisynth.widgets.session import session_for
+from napari_hsisynth.widgets.warm_up import WarmUp
 
 HINT = "left click inside · Ctrl+click outside · drag a box · Delete a prompt · Shift+drag moves the view · Esc ends"
 _STATUSES = ("todo", "done", "unsure")
@@ -66,6 +63,9 @@ class AnnotateDock(QWidget):
         self._build()
         self._keys: tuple[str, ...] = ()
         self._home: Any = lambda: None
+        self._warm_up = WarmUp(self)
+        self._warm_up.ready.connect(self._begin)
+        self._begin_soon = delay(self, 0, self._begin)
         self._leave_soon = delay(self, 0, self._leave_if_hidden)
         self.annotator.changed.connect(self._show)
         self.annotator.saved.connect(self._saved)
@@ -198,7 +198,9 @@ class AnnotateDock(QWidget):
         masks = self.annotator.lesions.masks
         self.hide_button = self._button("Hide Q", "Hide or show the masks (Q)", masks.toggle)
         self.delete_button = self._button("Delete", "Delete the chosen lesion; Undo brings it back", self._delete)
-        self.save_button = self._button("Save mask", "Write the lesions as a PNG of labels", self._save_mask)
+        self.save_button = self._button(
+            "Save mask", "Write the lesions as a PNG of labels", partial(save_mask, self, self.annotator)
+        )
         row = QHBoxLayout()
         for button in (self.hide_button, self.delete_button, self.save_button):
             row.addWidget(button)
@@ -233,8 +235,15 @@ class AnnotateDock(QWidget):
         super().showEvent(event)
         self._home = ref(self.window())  # weakly: a window must not live on through its docks
         self._bind_keys()
-        self.annotator.activate()
         self._age.start()
+        if self.annotator.target is not None:
+            self._begin()
+        else:
+            self._begin_soon.start()  # layers take half a second to make: let the dock be seen first
+
+    def _begin(self) -> None:
+        if self._warm_up.over and self.isVisible():
+            self.annotator.activate()
 
     def hideEvent(self, event: QHideEvent) -> None:
         self._age.stop()
@@ -270,14 +279,12 @@ class AnnotateDock(QWidget):
         target = annotator.target
         self.content.setVisible(target is not None)
         self.empty.setVisible(target is None)
-        self.empty_button.setVisible(target is None)
+        loading = self.session.has_cubes() and not annotator.following
+        self.empty_button.setVisible(target is None and not loading)
         if target is None:
             has_cubes = study is not None and bool(study.entries)
-            self.empty.setText(
-                "No cube is shown. Open one of the study."
-                if has_cubes
-                else "No cube is shown. Open a study, or a cube."
-            )
+            where = "Open one of the study." if has_cubes else "Open a study, or a cube."
+            self.empty.setText("loading ..." if loading else f"No cube is shown. {where}")
             self.empty_button.setText("Open the next cube to do" if has_cubes else "Open or make a study")
             return
         self._show_cube_bar()
@@ -356,29 +363,6 @@ class AnnotateDock(QWidget):
             self.annotator.next_todo()
         else:
             self.viewer.window.add_plugin_dock_widget("napari-hsisynth", "Study")
-
-    def _save_mask(self) -> None:
-        target = self.annotator.target
-        if target is None:
-            return
-        source = target.source
-        path = source.with_name(f"{source.stem}_mask.png") if source is not None else None
-        if path is None:
-            name, _ = QFileDialog.getSaveFileName(
-                self, "Save the mask", f"{target.cube.name or 'cube'}_mask.png", "PNG (*.png)"
-            )
-            path = Path(name) if name else None
-        elif path.exists():
-            answer = QMessageBox.question(self, "Save the mask", f"{path.name} is there already. Overwrite it?")
-            path = path if answer == QMessageBox.StandardButton.Yes else None
-        if path is None:
-            return
-        try:
-            self.annotator.lesions.export(path)
-        except InputError as error:
-            show_error(str(error))
-        else:
-            show_info(f"Mask saved: {path}")
 
 
 def age_text(seconds: float) -> str:

@@ -12,7 +12,7 @@ from psygnal import Signal
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import Study
-from napari_hsisynth.widgets import settings
+from napari_hsisynth.widgets import settings, warm_up
 from napari_hsisynth.widgets.layers import add_cube, cube_layers, unwrapped
 from napari_hsisynth.widgets.wavelength_text import WavelengthText
 
@@ -59,6 +59,7 @@ class Session:
         self.step_openers: list[Callable[[str], None]] = []
         self.wavelength_text = WavelengthText(viewer)
         self._click_claims: dict[object, str] = {}
+        warm_up.begin_when_idle()
 
     @property
     def viewer(self) -> Any:

@@ -59,6 +59,7 @@ class Bench:
         viewer.window.add_dock_widget(self.dock, name="Annotate")
         self.annotator = self.dock.annotator
         self.drafts, self.lesions = self.annotator.drafts, self.annotator.lesions
+        qtbot.waitUntil(lambda: self.annotator.following, timeout=WAIT_MS)
 
     def open(self, study: Study, cube_id: str) -> None:
         session = session_for(self.viewer)
@@ -367,8 +368,7 @@ def test_a_loose_cube_is_masked_and_saved_as_png_beside_it(bench, tmp_path, monk
     bench.ask(30, 40)
     bench.press(Key.Key_G)
     assert bench.dock.save_button.isVisible()
-    name = "napari_hsisynth.widgets.annotate_dock.QFileDialog.getSaveFileName"
-    monkeypatch.setattr(name, lambda *_: (str(path), ""))
+    monkeypatch.setattr("napari_hsisynth.widgets.mask_file.QFileDialog.getSaveFileName", lambda *_: (str(path), ""))
     bench.dock.save_button.click()
     assert iou(np.array(Image.open(path)) == 1, lesion((30, 40))) > 0.85
 

@@ -95,6 +95,7 @@ def test_a_step_that_is_not_open_follows_no_cube(viewer, workflow, annotator, qt
     session.show_cube("B")
     assert [layer.name for layer in viewer.layers] == ["B · cube"]
     workflow.open("Annotate")
+    qtbot.waitUntil(lambda: annotator.target is not None, timeout=WAIT_MS)
     assert annotator.target.cube_id == "B"
     assert not prompts.active, "Esc was meant for the next cubes as well"
     press(viewer, Qt.Key.Key_J)
