@@ -73,7 +73,7 @@ class Comparison(QObject):
         first, second = (_add(viewer, cube, view) for cube, view in ((real, "real"), (synthetic, "synthetic")))
         self._pair = first, second
         _align(*self._pair)
-        second.contrast_limits = first.contrast_limits
+        second.contrast_limits, second.gamma = first.contrast_limits, first.gamma
         link_layers(self._pair, _LINKED)
         grid = viewer.canvas.grid
         # counted from the bottom: a layer that the user adds on top is drawn over the left cell and moves nothing

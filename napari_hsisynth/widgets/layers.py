@@ -20,6 +20,8 @@ CubeLayerData = tuple[NDArray[np.float32], dict[str, Any], Literal["image"]]
 
 #: Percentiles of the values that become black and white: a few specular or dead pixels must not decide.
 _CONTRAST = (0.5, 99.5)
+#: The middle of the band that is shown at first becomes this bright, 0..1, as far as a gamma of at least this does it.
+_MIDDLE_GREY, _LEAST_GAMMA = 0.5, 0.4
 #: About so many values are looked at for the contrast; more change nothing visible.
 _CONTRAST_SAMPLE = 200_000
 _cubes: WeakKeyDictionary[Layer, tuple[Any, Any, Cube]] = WeakKeyDictionary()
@@ -61,13 +63,15 @@ def cube_layer_data(cube: Cube, origin: Origin | None = None) -> CubeLayerData:
         "notes": list(cube.notes),
         "origin": origin or origin_of(cube.provenance),
     }
+    limits = contrast_limits(cube.data)
     options = {
         "name": f"{cube.name or 'unnamed'} · cube",
         "scale": (scale, 1.0, 1.0),
         "translate": (translate, 0.0, 0.0),
         "units": units,
         "axis_labels": labels,
-        "contrast_limits": contrast_limits(cube.data),
+        "contrast_limits": limits,
+        "gamma": display_gamma(cube.data, limits),
         "metadata": {METADATA: metadata},
     }
     return cube.data, options, "image"
@@ -82,6 +86,17 @@ def contrast_limits(data: NDArray[Any]) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = (float(value) for value in np.percentile(values, _CONTRAST))
     return (low, high) if high > low else (low, low + 1.0)
+
+
+def display_gamma(data: NDArray[Any], limits: tuple[float, float]) -> float:
+    """Return the gamma at which the median of the middle band of (bands, y, x) is mid-grey, within 0.4..1."""
+    low, high = limits
+    middle = data[(len(data) - 1) // 2]
+    values = middle[np.isfinite(middle)]
+    level = (float(np.median(values)) - low) / (high - low) if len(values) else 1.0
+    if level >= _MIDDLE_GREY:
+        return 1.0
+    return max(_LEAST_GAMMA, float(np.log(_MIDDLE_GREY) / np.log(level))) if level > 0 else _LEAST_GAMMA
 
 
 def add_cube(viewer: Any, cube: Cube, *, view: str = "cube", origin: Origin | None = None) -> Image:

@@ -13,16 +13,19 @@ import yaml
 from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
 from npe2 import PluginManifest
+from qtpy.QtCore import QObject
 
 import napari_hsisynth
 from napari_hsisynth import Cube, InputError, Study, read_cube
 from napari_hsisynth.widgets import npe2, settings
 from napari_hsisynth.widgets.app import read_all
 from napari_hsisynth.widgets.command_line import CommandLine, command_text
+from napari_hsisynth.widgets.comparison import Comparison
 from napari_hsisynth.widgets.layers import (
     add_cube,
     contrast_limits,
     cube_layer_data,
+    display_gamma,
     front_cube_layer,
     layer_cube,
     pixel_at,
@@ -298,3 +301,35 @@ def test_open_reads_everything_before_a_window(study, tmp_path, make_cube):
         read_all([study.root, study.root])
     with pytest.raises(InputError, match="no such file"):
         read_all([tmp_path / "none.mat"])
+
+
+def test_the_first_band_is_well_exposed_and_the_brightest_is_not_cut_off():
+    bands = np.array([0.1, 0.2, 0.9])[:, None, None] * np.random.default_rng(0).normal(1, 0.02, (3, 40, 60))
+    data, options, _ = cube_layer_data(Cube(bands, [500.0, 540.0, 620.0]))
+    low, high = options["contrast_limits"]
+
+    def shown(band: int) -> float:
+        return float(np.median((data[band] - low) / (high - low)) ** options["gamma"])
+
+    assert shown(1) == pytest.approx(0.5, abs=0.12)  # 0.11 without gamma
+    assert shown(0) < shown(1) < shown(2) < 1.0
+    np.testing.assert_array_equal(data, bands.astype(np.float32))
+
+
+@pytest.mark.parametrize(("level", "gamma"), [(0.0, 0.4), (0.25, 0.5), (0.5, 1.0), (0.9, 1.0), (np.nan, 1.0)])
+def test_gamma_makes_the_middle_band_mid_grey(level, gamma):
+    data = np.full((3, 4, 5), level)
+    assert display_gamma(data, (0.0, 1.0)) == pytest.approx(gamma)
+
+
+def test_a_compared_pair_has_one_exposure(qapp):
+    owner = QObject()
+    comparison = Comparison(ViewerModel(), owner)
+    steep, flat = (Cube(np.ones((3, 8, 8)) * [[[1]], [[2]], [[top]]], [500.0, 540.0, 620.0]) for top in (9, 4))
+    comparison.show(steep, flat)
+    real, synthetic = comparison.layers
+    assert real.gamma < 1
+    for layer in (synthetic, real):
+        assert (tuple(layer.contrast_limits), layer.gamma) == (tuple(real.contrast_limits), real.gamma)
+        layer.gamma = 0.8
+    comparison.leave()
