@@ -29,6 +29,7 @@ _SHORT = {
     "class_mean_angle_skin": "skin angle",
     "class_mean_angle": "mean angle",
     "sliced_wasserstein": "spectral SW",
+    "total_variation_ratio": "variation ratio",
 }
 
 
@@ -76,7 +77,7 @@ class Report:
                 unit = str(figure.get("unit") or "")
                 value = number(figure["value"], 2) + (unit if unit == "°" else f" {unit}".rstrip())
                 floor = f"(floor {number(figure['floor'], 2)})" if figure.get("floor") is not None else ""
-                parts = (_SHORT.get(name) or plain_label(name, figure), value, interval_text(figure, 2), floor)
+                parts = (short_label(name, figure), value, interval_text(figure, 2), floor)
                 return " ".join(part for part in parts if part)
         return "done"
 
@@ -126,9 +127,14 @@ def plain_label(name: str, figure: dict[str, Any]) -> str:
     return str(figure.get("label") or name.replace("_", " "))
 
 
-def metric_label(name: str, figure: dict[str, Any]) -> str:
+def short_label(name: str, figure: dict[str, Any]) -> str:
+    """Name of a metric where there is little room."""
+    return _SHORT.get(name) or plain_label(name, figure)
+
+
+def metric_label(name: str, figure: dict[str, Any], *, short: bool = False) -> str:
     """Name and unit of a metric for eyes."""
-    label = plain_label(name, figure)
+    label = short_label(name, figure) if short else plain_label(name, figure)
     return f"{label} ({figure['unit']})" if figure.get("unit") else label
 
 
@@ -187,7 +193,9 @@ class EvaluationTable(QTableWidget):
         self.setRowCount(len(metrics))
         for row, (name, figure) in enumerate(metrics.items()):
             value, floor, n = (number(figure.get(key)) for key in ("value", "floor", "n"))
-            for column, text in enumerate([metric_label(name, figure), value, interval_text(figure), floor, n]):
+            for column, text in enumerate(
+                [metric_label(name, figure, short=True), value, interval_text(figure), floor, n]
+            ):
                 item = QTableWidgetItem(text)
                 item.setToolTip(metric_tip(name, figure))
                 if column:

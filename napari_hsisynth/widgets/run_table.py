@@ -258,7 +258,7 @@ class RunTable(QWidget):
         if header is None:
             return
         least = {n: max(self.tree.sizeHintForColumn(n), header.sectionSizeHint(n)) for n in range(len(_COLUMNS))}
-        room = self.width() - 2 * self.tree.frameWidth() - min(least[0], 10 * self.fontMetrics().averageCharWidth())
+        room = self.width() - 2 * self.tree.frameWidth() - min(least[0], 16 * self.fontMetrics().averageCharWidth())
         for column in _BY_NEED:
             room -= least[column]
             self.tree.setColumnHidden(column, room < 0)

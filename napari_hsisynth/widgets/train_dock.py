@@ -118,7 +118,8 @@ class TrainDock(JobDock):
                     items.append((f"{Diagnosis(name).label} ({count})", str(name)))
                 if len(items) != 1:
                     items.append((f"all diagnoses ({everything.crops})", None))
-                refill(self.diagnosis, items, default=str(study.positive))
+                if everything.crops:  # else the first choice would stay when there are some
+                    refill(self.diagnosis, items, default=str(study.positive))
                 self._summary = data_summary(study, self.diagnosis.currentData())
             except InputError as error:
                 show_warning(str(error))

@@ -78,10 +78,14 @@ class StepHeader(QToolButton):
         self._tick = QLabel("✓", self)
         self._tick.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._tick.hide()
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(4, 0, 4, 0)
-        layout.addStretch(1)
-        layout.addWidget(self._tick)
+        self.setText(name)
+        self._told = QLabel(self)
+        self._told.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._told.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._line = QHBoxLayout(self)
+        self._line.addWidget(self._told, 1)
+        self._line.addWidget(self._tick)
+        self._write()
         self.toggled.connect(self._show_open)
 
     @property
@@ -111,10 +115,12 @@ class StepHeader(QToolButton):
         self._write()
 
     def _write(self) -> None:
-        metrics = self.fontMetrics()
-        text = f"{self._name}   {self._state}" if self._state else self._name
-        room = self.width() - 3 * metrics.height() - self._tick.sizeHint().width()
-        self.setText(metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(room, 1)))
+        gap = self.fontMetrics().averageCharWidth()
+        begin = super().sizeHint().width() + gap  # behind the arrow and the name
+        self._line.setContentsMargins(begin, 0, gap, 0)
+        tick = self._tick.sizeHint().width() + self._line.spacing() if self.has_results else 0
+        room = max(self.width() - begin - gap - tick, 1)
+        self._told.setText(self._told.fontMetrics().elidedText(self._state, Qt.TextElideMode.ElideRight, room))
 
     def sizeHint(self) -> QSize:
         hint = super().sizeHint()

@@ -84,6 +84,9 @@ def test_samples_are_drawn_listed_and_shown_then_measured(make_napari_viewer_pro
     dock.show_button.click()  # what is shown already is not added again
     qtbot.waitUntil(lambda: dock.show_button.isEnabled(), timeout=STEP_MS)
     assert len(viewer.layers) == 2
+    left, right = (layer.extent.world[:, -2:] for layer in viewer.layers)
+    assert left[1, 1] < right[0, 1]  # beside each other, not one over the other
+    assert left[0, 0] == pytest.approx(right[0, 0])
     assert {layer.metadata["hsisynth"]["origin"] for layer in viewer.layers} == {"synthetic"}
 
     qtbot.waitUntil(lambda: judge.start_button.isEnabled(), timeout=STEP_MS)  # it has heard of the new samples
@@ -172,3 +175,17 @@ def test_empty_states(make_napari_viewer_proxy, tmp_path: Path, qtbot) -> None:
     session_for(viewer).open_study(study.root)
     qtbot.waitUntil(lambda: sample.empty_button.text() == "Train a generator", timeout=STEP_MS)
     qtbot.waitUntil(lambda: judge.empty_button.text() == "Sample a run", timeout=STEP_MS)
+
+
+def test_a_run_deleted_by_hand_is_said_instead_of_started(make_napari_viewer_proxy, study: Study, qtbot) -> None:
+    viewer = make_napari_viewer_proxy()
+    dock = SampleDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    session_for(viewer).open_study(study.root)
+    qtbot.waitUntil(lambda: dock.start_button.isEnabled(), timeout=STEP_MS)
+    shutil.rmtree(dock.source.currentData())
+    dock.start_button.click()
+    qtbot.waitUntil(lambda: dock.empty.text() == "No trained run in this study yet.", timeout=STEP_MS)
+    assert dock.row.run is None
+    session_for(viewer).close_study()
+    assert dock.summary() == ""

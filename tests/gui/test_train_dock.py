@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from qtpy.QtCore import QThreadPool
 
-from napari_hsisynth.jobs import RunFolder, attach, list_runs
+from napari_hsisynth.jobs import RunFolder, attach, list_runs, new_run
 from napari_hsisynth.optics import lesion_phantom
 from napari_hsisynth.study import Study, make_crops
 from napari_hsisynth.training.config import MODELS, PRESETS
@@ -235,3 +235,44 @@ def test_a_picture_becomes_a_layer_once(dock: TrainDock, tmp_path: Path) -> None
     names = [layer.name for layer in dock.viewer.layers]
     assert names == ["vae-melanoma-3fa2 @ 100 images sample 1 · preview"]
     assert dock.viewer.layers[0].metadata["hsisynth"]["origin"] == "synthetic"
+
+
+def test_a_run_whose_folder_is_gone_is_told_once_and_forgotten(dock: TrainDock, study: Study, qtbot) -> None:
+    import shutil
+
+    from napari.utils.notifications import notification_manager
+
+    run = new_run(study.root, "vae-melanoma")
+    run.write_config({"model": "vae", "run": {"verb": "train", "diagnosis": "melanoma"}})
+    run.append("started", pid=1, create_time=0.0, host="elsewhere", verb="train", resumed_at=None)
+    run.append("stopped", images=100)
+    dock.refresh()
+    qtbot.waitUntil(lambda: len(dock.runs.summaries) == 1, timeout=STEP_MS)
+    dock.runs.tree.setCurrentItem(dock.runs.tree.topLevelItem(0))
+    dock.runs.show_button.click()
+    qtbot.waitUntil(dock.resume_button.isEnabled, timeout=STEP_MS)
+    shutil.rmtree(run.path)
+    before = len(notification_manager.records)
+    dock.resume_button.click()
+    (told,) = list(notification_manager.records)[before:]
+    assert "this run's folder is gone" in told.message
+    assert dock.row.run is None
+    assert dock.start_button.isEnabled()
+    qtbot.waitUntil(lambda: not dock.runs.summaries, timeout=STEP_MS)
+
+
+def test_crops_cut_while_the_dock_is_open_begin_with_the_positive_class(
+    make_napari_viewer_proxy, study: Study, qtbot
+) -> None:
+    for file in study.crops_dir.iterdir():
+        file.unlink()
+    viewer = make_napari_viewer_proxy()
+    dock = TrainDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    session_for(viewer).open_study(study.root)
+    assert dock.empty_button.isVisibleTo(dock)
+    make_crops(study)
+    session_for(viewer).crops_changed.emit()
+    assert dock.diagnosis.currentData() == "melanoma"
+    assert dock.start_button.isEnabled()
+    QThreadPool.globalInstance().waitForDone(5_000)
