@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from qtpy.QtCore import QPointF, QSize, Qt, Signal
-from qtpy.QtGui import QIcon, QKeyEvent, QPainter, QPixmap
+from qtpy.QtGui import QIcon, QKeyEvent, QPainter, QPixmap, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
 from napari_hsisynth.widgets.curve_plot import curve_pen
 from napari_hsisynth.widgets.curves import Curve
+
+#: Of the width that values leave free, names get at least this part.
+_LEAST_NAME_SHARE = 0.55
 
 
 class CurveList(QTreeWidget):
@@ -38,16 +41,19 @@ class CurveList(QTreeWidget):
         self.setHeaderLabels(["curve", "from", "value"])
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked | QAbstractItemView.EditTrigger.EditKeyPressed)
         self.setMinimumSize(1, 4 * self.fontMetrics().lineSpacing())
         self.setToolTip("Double click a pin to name it, Delete removes it; two selected curves show their angle")
         self.setAccessibleName("curves")
         side = self.fontMetrics().height()
-        self.setIconSize(QSize(2 * side, side))
+        self.setIconSize(QSize(round(1.5 * side), side))
         header = self.header()
         header.setStretchLastSection(False)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        header.setMinimumSectionSize(1)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(2, QHeaderView.ResizeMode.ResizeToContents)
         self.itemChanged.connect(self._edited)
@@ -89,10 +95,25 @@ class CurveList(QTreeWidget):
                 item.setFlags(flags | Qt.ItemFlag.ItemIsEditable if curve.kind == "pin" else flags)
                 item.setTextAlignment(2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             item.setText(0, curve.name)
-            item.setText(1, f"{curve.detail} · {curve.cube}" if with_cube else curve.detail)
+            origin = curve.detail.removeprefix("n = ")
+            item.setText(1, f"{origin} · {curve.cube}" if with_cube else origin)
+            item.setToolTip(0, f"{curve.name}\n{curve.cube}\n{self.toolTip()}")
+            item.setToolTip(1, f"{curve.detail} · {curve.cube}")
             item.setText(2, "" if at is None else value_text(curve.value_at(at)))
             item.setSelected((curve.kind, curve.name, curve.cube) in selected)
         self.blockSignals(False)
+        self._share_width()
+
+    def _share_width(self) -> None:
+        """Keep all columns in view: names are as wide as they are, but leave room for the other two."""
+        room = self.viewport().width() - self.header().sectionSizeHint(2)
+        room = min(room, self.viewport().width() - self.sizeHintForColumn(2))
+        wanted, beside = (max(self.sizeHintForColumn(c), self.header().sectionSizeHint(c)) for c in (0, 1))
+        self.setColumnWidth(0, min(wanted, max(room - beside, round(_LEAST_NAME_SHARE * room))))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._share_width()
 
     def refresh_looks(self) -> None:
         """Draw the pieces of line again, after a change of theme."""

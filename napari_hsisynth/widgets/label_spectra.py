@@ -70,11 +70,12 @@ class LabelSpectra(QObject):
             if image is None:
                 continue
             colours = label_colours(labels, image)
-            prefix = "label" if len(shown) == 1 else f"{labels.name}: label"
             for layer in self._layers:
                 cube = layer_cube(layer)
                 if cube is None or image.shape != cube.shape_yx:
                     continue
+                # the curve knows its cube: "lesions 1" instead of "<cube> · lesions 1"
+                prefix = "label" if len(shown) == 1 else labels.name.removeprefix(f"{cube.name} · ")
                 content = zlib.crc32(image.tobytes())
                 key = (id(cube), content, transform, prefix, tuple(colours.items()))
                 found[key] = self._cache.get(key) or label_curves(
