@@ -47,8 +47,10 @@ from napari_hsisynth.widgets.session import session_for
 MOST_CUBES = 8
 #: Width of the list, and of the dock below which the list goes under the plot, in average characters.
 _LIST_CHARACTERS, _NARROW = 34, 90
-#: Height at which it opens, in lines of text.
-_HEIGHT_LINES = 15
+#: Height at which it opens, that below which the hint makes room, and the least, in lines of text: napari's layer
+#: controls stand above it and need most of a low window.
+_HEIGHT_LINES, _HINT_LINES, _LEAST_LINES = 15, 11, 8
+_PLOT_LINES = 4
 
 
 class SpectraDock(QWidget):
@@ -107,6 +109,7 @@ class SpectraDock(QWidget):
         self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.hint.setWordWrap(True)
         self.plot = CurvePlot(self)
+        self.plot.setMinimumHeight(_PLOT_LINES * self.fontMetrics().lineSpacing())
         self.list = CurveList(self)
         self.export = CurveExport(self.plot, lambda: (self.curves, self.transform_name), self)
 
@@ -368,16 +371,18 @@ class SpectraDock(QWidget):
         self.plot.fit()
 
     def minimumSizeHint(self) -> QSize:
-        """As narrow as the narrow arrangement allows, whichever is shown."""
+        """As narrow as the narrow arrangement allows and as low as the wide one, whichever is shown."""
         metrics = self.fontMetrics()
-        return QSize(_LIST_CHARACTERS * metrics.averageCharWidth(), 12 * metrics.lineSpacing())
+        return QSize(_LIST_CHARACTERS * metrics.averageCharWidth(), _LEAST_LINES * metrics.lineSpacing())
 
     def resizeEvent(self, event: Any) -> None:
         super().resizeEvent(event)
-        narrow = self.width() < _NARROW * self.fontMetrics().averageCharWidth()
+        metrics = self.fontMetrics()
+        narrow = self.width() < _NARROW * metrics.averageCharWidth()
         self._tools.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
         self._splitter.setOrientation(Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal)
-        self.list.setMinimumWidth(1 if narrow else _LIST_CHARACTERS * self.fontMetrics().averageCharWidth())
+        self.list.setMinimumWidth(1 if narrow else _LIST_CHARACTERS * metrics.averageCharWidth())
+        self.hint.setVisible(self.height() >= _HINT_LINES * metrics.lineSpacing())
 
     def changeEvent(self, event: Any) -> None:
         super().changeEvent(event)
