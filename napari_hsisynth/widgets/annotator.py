@@ -50,7 +50,7 @@ class Annotator(QObject):
         self.trouble = ""
         self._active = self._accept_next = self._announcing = False
         self._layer_left: Layer | None = None
-        self._connections = [
+        self._connections: list[tuple[Any, Any]] = [
             (self.drafts.prompts.active_changed, self._prompting_changed),
             (self.session.study_changed, lambda _: self.retarget()),
             (self.session.cube_changed, lambda _: self.retarget()),
