@@ -238,7 +238,7 @@ class SampleDock(JobDock):
         self._enable_sets()
         if isinstance(found, str):
             show_warning(found)
-            self.refresh()
+            self.session.crops_changed.emit()  # by whatever deleted them
             return
         names = [f"{cube.name} · {_VIEW}" for cube in found]
         shown = {layer.name for layer in self.viewer.layers}

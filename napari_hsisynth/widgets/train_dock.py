@@ -267,7 +267,7 @@ class TrainDock(JobDock):
         show_warning(f"{run.path}: this run's folder is gone.")
         if self.row.run == run:
             self.row.detach()
-        self.refresh()
+        self.session.runs_changed.emit(run.id)
         self.summary_changed.emit()
 
     def _resume_shown(self) -> None:

@@ -115,8 +115,11 @@ class StepHeader(QToolButton):
         self._write()
 
     def _write(self) -> None:
-        gap = self.fontMetrics().averageCharWidth()
-        begin = super().sizeHint().width() + gap  # behind the arrow and the name
+        metrics, plain = self.fontMetrics(), self.font()
+        plain.setBold(False)
+        self._told.setFont(plain)  # napari's labels have a larger one than its buttons
+        gap = metrics.averageCharWidth()
+        begin = metrics.height() + metrics.horizontalAdvance(self._name) + 3 * gap  # behind the arrow and the name
         self._line.setContentsMargins(begin, 0, gap, 0)
         tick = self._tick.sizeHint().width() + self._line.spacing() if self.has_results else 0
         room = max(self.width() - begin - gap - tick, 1)

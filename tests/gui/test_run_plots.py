@@ -306,7 +306,7 @@ def test_the_figures_of_a_report(qtbot, tmp_path: Path) -> None:
     lines = [[table.item(row, column).text() for column in range(5)] for row in range(2)]
     assert lines == [
         ["spectral SW", "0.0123", "[0.008, 0.017]", "0.004", "12"],
-        ["class mean angle (deg)", "", "", "", "0"],  # undefined is empty, never 0
+        ["mean angle (deg)", "", "", "", "0"],  # undefined is empty, never 0
     ]
     tip = metric_tip("sliced_wasserstein", REPORT["metrics"]["sliced_wasserstein"])
     assert "lower is better" in tip
