@@ -56,7 +56,7 @@ class Mouse:
 
     def move(self, y: float, x: float) -> None:
         native, place = self.canvas.native, self.place(y, x)
-        for step in (place + QPoint(3, 3), place):
+        for step in (place + QPoint(3, 3), place + QPoint(1, 0), place):
             QTest.qWait(VISPY_PACE_MS)
             QTest.mouseMove(native, step)
 
@@ -69,7 +69,8 @@ class Mouse:
         self.move(*start)
         places = [self.place(*(np.array(start) * (1 - part) + np.array(end) * part)) for part in np.linspace(0, 1, 6)]
         QTest.mousePress(native, button, modifier, places[0])
-        for place in places[1:]:
+        for place in (*places[1:], places[-1] + QPoint(1, 0), places[-1]):  # vispy may drop one of them
+            QTest.qWait(VISPY_PACE_MS)
             QTest.mouseMove(native, place)
         QTest.mouseRelease(native, button, modifier, places[-1])
 

@@ -69,15 +69,6 @@ class Bench:
         self.settle()
         self.viewer.reset_view()
 
-    def drag(self, start: tuple[int, int], end: tuple[int, int], modifier: Any = NONE) -> None:
-        canvas, places = self.mouse.canvas.native, [self.mouse.place(*end), self.mouse.place(*start)]
-        self.mouse.move(*start)
-        QTest.mousePress(canvas, Qt.MouseButton.LeftButton, modifier, places[1])
-        for part in np.linspace(0, 1, 6):
-            QTest.mouseMove(canvas, places[1] + (places[0] - places[1]) * part)
-            self.qtbot.wait(1)  # lets Qt hand the move on
-        QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, modifier, places[0])
-
     def press(self, key: Any) -> None:
         QTest.keyClick(self.mouse.canvas.native, key)
 
@@ -157,7 +148,7 @@ def test_a_box_may_be_dragged_in_any_direction_and_the_view_stays(bench, study, 
     bench.open(study, "A")
     corners = [(19, 51), (41, 29)] if flip else [(19, 29), (41, 51)]
     centre = bench.viewer.scene.camera.center
-    bench.drag(*corners)
+    bench.mouse.drag(*corners)
     bench.settle()
     assert np.abs(np.array(bench.drafts.prompts.prompts.box) - (19, 29, 42, 52)).max() <= 1
     assert iou(bench.drafts.draft.mask, lesion(CENTRES["A"])) > 0.8
@@ -167,7 +158,7 @@ def test_a_box_may_be_dragged_in_any_direction_and_the_view_stays(bench, study, 
 def test_shift_and_drag_moves_the_view_only(bench, study):
     bench.open(study, "A")
     centre = np.array(bench.viewer.scene.camera.center)
-    bench.drag((30, 40), (40, 45), SHIFT)
+    bench.mouse.drag((30, 40), (40, 45), SHIFT)
     moved = np.array(bench.viewer.scene.camera.center) - centre
     assert moved[-2:] == pytest.approx([-10, -5], abs=0.5)
     assert not bench.drafts.prompts.prompts
@@ -177,7 +168,7 @@ def test_prompts_can_be_moved_and_deleted(bench, study):
     bench.open(study, "A")
     bench.ask(*CENTRES["A"])
     bench.ask(5, 5, CONTROL)
-    bench.drag(CENTRES["A"], (33, 44))
+    bench.mouse.drag(CENTRES["A"], (33, 44))
     bench.settle()
     assert bench.drafts.prompts.prompts.points == ((33, 44), (5, 5))
     bench.press(Key.Key_Delete)
