@@ -362,7 +362,7 @@ class AnnotateDock(QWidget):
         if self.session.study is not None and self.session.study.entries:
             self.annotator.next_todo()
         else:
-            self.viewer.window.add_plugin_dock_widget("napari-hsisynth", "Study")
+            self.session.open_step("Study")
 
 
 def age_text(seconds: float) -> str:
