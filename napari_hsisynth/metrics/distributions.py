@@ -21,8 +21,8 @@ def sliced_wasserstein(a: Any, b: Any, *, n_projections: int = 128, seed: int = 
 
     Parameters
     ----------
-    a, b : array or tensor, shape (n, bands) and (m, bands)
-        Spectra, for example of pixels; `n` and `m` may differ. Rows that are not finite are left out.
+    a, b : array or tensor, shape (..., bands, y, x), or (n, bands) and (m, bands)
+        Cubes, every pixel of which counts, or spectra; how many may differ. Spectra that are not finite are left out.
     n_projections : int
         Directions; the error of the mean falls with the root of their number.
     seed : int
@@ -31,7 +31,7 @@ def sliced_wasserstein(a: Any, b: Any, *, n_projections: int = 128, seed: int = 
     Returns
     -------
     array or tensor, shape ()
-        In the unit of the spectra; 0 for equal sets. NaN if one has no finite row.
+        In the unit of the spectra; 0 for equal sets. NaN if one has no finite spectrum.
 
     Notes
     -----
@@ -53,9 +53,12 @@ def sliced_wasserstein(a: Any, b: Any, *, n_projections: int = 128, seed: int = 
     """
     xp, a = as_floating(a, name="first set", axes=2)
     other, b = as_floating(b, name="second set", axes=2)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
+    shapes = f"sets of {tuple(a.shape)} and {tuple(b.shape)}"
+    a, b = (x if x.ndim == 2 else xp.reshape(xp.moveaxis(x, -3, -1), (-1, x.shape[-3])) for x in (a, b))
+    if a.shape[1] != b.shape[1]:
         raise InputError(
-            f"sets of {tuple(a.shape)} and {tuple(b.shape)} cannot be compared", fix="(n, bands) and (m, bands)"
+            f"{shapes} cannot be compared: {a.shape[1]} and {b.shape[1]} bands",
+            fix="pass cubes (..., bands, y, x), or spectra (n, bands), of the same bands",
         )
     if xp is not other:
         raise InputError("one is an array and the other a tensor", fix="pass two of a kind")

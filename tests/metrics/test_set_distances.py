@@ -57,7 +57,19 @@ def test_sliced_wasserstein_of_tensors(rng):
     assert float(found) == pytest.approx(float(metrics.sliced_wasserstein(a, b)))
 
 
+def test_cubes_count_by_their_pixels(rng):
+    a, b = rng.random((2, 3, 5, 4, 6)), rng.random((3, 5, 7, 2))
+    a_spectra = [a[i, j, :, y, x] for i in range(2) for j in range(3) for y in range(4) for x in range(6)]
+    b_spectra = [b[i, :, y, x] for i in range(3) for y in range(7) for x in range(2)]
+    expected = metrics.sliced_wasserstein(np.array(a_spectra), np.array(b_spectra))
+    assert float(metrics.sliced_wasserstein(a, b)) == pytest.approx(float(expected))
+    torch = pytest.importorskip("torch")
+    assert float(metrics.sliced_wasserstein(torch.tensor(a), torch.tensor(b))) == pytest.approx(float(expected))
+
+
 def test_sets_of_other_bands_are_refused():
+    with pytest.raises(InputError, match="4 and 3 bands"):
+        metrics.sliced_wasserstein(np.ones((4, 8, 8)), np.ones((3, 8, 8)))
     with pytest.raises(InputError, match="cannot be compared"):
         metrics.sliced_wasserstein(np.ones((4, 3)), np.ones((4, 2)))
     with pytest.raises(InputError, match="cannot be compared"):
