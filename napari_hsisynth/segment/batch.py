@@ -150,12 +150,13 @@ def segment_study(
         study.entry(cube_id)  # an unknown id is better said before hours of work than after
     found: dict[str, int] = {}
     notes = []
+    masked_before = 0
     for done, cube_id in enumerate(cubes):
         if progress:
             progress(done, len(cubes))
         annotation = study.annotation(cube_id)
         if prompts is None and annotation.instances:
-            notes.append(f"{cube_id} has lesions already and was left alone")
+            masked_before += 1
             continue
         asked = None if prompts is None else prompts[cube_id]
         lesions = segment_cube(study.read_cube(cube_id), asked, segmenter)
@@ -177,6 +178,8 @@ def segment_study(
             study.save_annotation(annotation.replace(status="done") if status == "accepted" else annotation)
     if progress:
         progress(len(cubes), len(cubes))
+    if masked_before:
+        notes.append(f"{masked_before} of {len(cubes)} cubes left alone: they have lesions already")
     return SegmentReport(study.root, found, status, tuple(notes))
 
 

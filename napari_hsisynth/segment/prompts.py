@@ -25,8 +25,8 @@ class Prompts:
         One per point: 1 inside the lesion, 0 outside of it.
     box : (y0, x0, y1, x1), optional
         The lesion lies in it; ends exclusive. May come from a drag in any direction; stored with y0 < y1, x0 < x1.
-    logits : array_like, shape (y, x), optional
-        An earlier answer to start from (positive inside); not written to JSON.
+    logits : array_like, shape (y, x) or (1, y, x), optional
+        An earlier answer to start from (positive inside), stored as (y, x); not written to JSON.
 
     Raises
     ------
@@ -55,6 +55,8 @@ class Prompts:
         object.__setattr__(self, "box", None if self.box is None else _upright(self.box))
         if self.logits is not None:
             logits = np.asarray(self.logits, dtype=np.float32)
+            if logits.ndim == 3 and len(logits) == 1:  # the proposals' own form, when there is one
+                logits = logits[0]
             if logits.ndim != 2 or not np.isfinite(logits).all():
                 raise InputError(f"logits of shape {logits.shape} are not a finite (y, x) array")
             object.__setattr__(self, "logits", logits)

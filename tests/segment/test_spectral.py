@@ -177,8 +177,11 @@ def test_an_earlier_mask_can_be_started_from():
     drawn = disc((80, 80), (60, 20), 10)
     logits = np.where(drawn, 1.0, -1.0)
     assert iou(segmenter.predict(Prompts(logits=logits)).masks[0], drawn) > 0.95
+    assert np.array_equal(Prompts(logits=logits[None]).logits, logits)  # as in proposals
     with pytest.raises(InputError, match="logits"):
         segmenter.predict(Prompts(logits=logits[:40]))
+    with pytest.raises(InputError, match="logits"):
+        Prompts(logits=np.stack([logits, logits]))
 
 
 def test_the_same_question_has_the_same_answer():
