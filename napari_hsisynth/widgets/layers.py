@@ -15,6 +15,8 @@ from napari_hsisynth.errors import InputError
 
 #: Key in ``layer.metadata`` under which everything of ours is kept.
 METADATA = "hsisynth"
+#: Step and start of the slider are multiples of this, nm: far below what a camera resolves, and a power of two.
+_GRAIN_NM = 2.0**-16
 Origin = Literal["real", "synthetic", "phantom"]
 CubeLayerData = tuple[NDArray[np.float32], dict[str, Any], Literal["image"]]
 
@@ -37,6 +39,15 @@ def origin_of(provenance: Mapping[str, Any]) -> Origin:
     return "synthetic" if any(provenance.get(key) for key in ("synthetic", "run", "checkpoint")) else "real"
 
 
+def _exact(nm: float) -> float:
+    """Round to a multiple of `_GRAIN_NM`.
+
+    napari divides the axis by its step and cuts off: with a step like 9.91 nm the quotient falls short of 15 by a
+    rounding error, and the slider does not reach the last band. Sums and quotients of such multiples are exact.
+    """
+    return round(float(nm) / _GRAIN_NM) * _GRAIN_NM
+
+
 def cube_layer_data(cube: Cube, origin: Origin | None = None) -> CubeLayerData:
     """Return a cube as napari's layer data tuple: array, keyword arguments of `add_image`, ``"image"``.
 
@@ -54,7 +65,8 @@ def cube_layer_data(cube: Cube, origin: Origin | None = None) -> CubeLayerData:
     steps = np.diff(cube.wavelengths_nm)
     if cube.axis_label != "band" and (steps > 0).all():
         labels, units = ("wavelength", "y", "x"), ("nm", "pixel", "pixel")
-        scale, translate = float(np.median(steps)) if len(steps) else 1.0, float(cube.wavelengths_nm[0])
+        scale = max(_exact(np.median(steps)), _GRAIN_NM) if len(steps) else 1.0
+        translate = _exact(cube.wavelengths_nm[0])
     metadata = {
         "wavelengths_nm": cube.wavelengths_nm.tolist(),
         "wavelengths_known": cube.wavelengths_known,

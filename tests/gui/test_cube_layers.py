@@ -333,3 +333,16 @@ def test_a_compared_pair_has_one_exposure(qapp):
         assert (tuple(layer.contrast_limits), layer.gamma) == (tuple(real.contrast_limits), real.gamma)
         layer.gamma = 0.8
     comparison.leave()
+
+
+@pytest.mark.parametrize("first_nm", [465.0, 465.16, 400.3])
+@pytest.mark.parametrize("step_nm", [11.0, 10.34, 9.91, 0.1])
+def test_the_slider_reaches_the_last_band(first_nm, step_nm):
+    viewer = ViewerModel()
+    cube = Cube(np.zeros((16, 4, 5)), first_nm + step_nm * np.arange(16))
+    data, options, _ = cube_layer_data(cube)
+    layer = viewer.add_image(data, **options)
+    assert viewer.dims.nsteps[0] == 16
+    viewer.dims.set_current_step(0, viewer.dims.nsteps[0] - 1)
+    assert shown_band(viewer, layer) == 15
+    np.testing.assert_allclose([layer.translate[0], layer.scale[0]], [first_nm, step_nm], atol=1e-5)
