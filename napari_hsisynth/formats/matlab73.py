@@ -17,6 +17,7 @@ from napari_hsisynth.formats.unlabelled import (
     MAX_VALUES,
     WAVELENGTH_NAMES,
     Variable,
+    band_axis,
     check_claim,
     choose,
     unlabelled_cube,
@@ -24,6 +25,7 @@ from napari_hsisynth.formats.unlabelled import (
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _NOT_NUMBERS = {"char", "logical", "cell", "struct", "function_handle", "string"}
+_GUESSED_ORDER = "the file does not say that MATLAB wrote it; its axes were taken in MATLAB's order, (y, x, bands)"
 #: Fields of structs are groups; deeper or more than this is no file of cubes.
 _DEEPEST, _MOST = 4, 1000
 
@@ -50,11 +52,23 @@ def _matlab_class(dataset: h5py.Dataset) -> str | None:
     return value.decode("ascii", "replace") if isinstance(value, bytes) else value
 
 
+def _reversed(dataset: h5py.Dataset) -> bool:
+    """Whether the axes are stored as MATLAB does: it counts them from the fastest, HDF5 from the slowest.
+
+    Files that other programs write for MATLAB often lack its class attribute. Bands that come first in HDF5's order
+    then tell: they are the last axis of (y, x, bands), the customary order in MATLAB.
+    """
+    if _matlab_class(dataset) is not None:
+        return True
+    shape = tuple(dataset.shape or ())
+    return len(shape) == 3 and band_axis(shape, None, "first") == 0
+
+
 def _described(name: str, dataset: h5py.Dataset) -> Variable:
     kind = _matlab_class(dataset)
     numeric = dataset.dtype.kind in "fiu" and kind not in _NOT_NUMBERS and "MATLAB_empty" not in dataset.attrs
     shape = tuple(dataset.shape or ())
-    return Variable(name, shape if kind is None else shape[::-1], kind or str(dataset.dtype), numeric)
+    return Variable(name, shape[::-1] if _reversed(dataset) else shape, kind or str(dataset.dtype), numeric)
 
 
 def _all(file: h5py.File) -> dict[str, tuple[Variable, h5py.Dataset]]:
@@ -73,8 +87,7 @@ def _values(variable: Variable, dataset: h5py.Dataset, size: int) -> Any:
     if dataset.chunks and math.prod(dataset.chunks) > MAX_VALUES:
         raise InputError(f"damaged: '{variable.name}' claims blocks of {math.prod(dataset.chunks):,} values")
     stored = dataset[()]
-    # MATLAB counts its axes from the fastest, HDF5 from the slowest
-    return stored if _matlab_class(dataset) is None else stored.T
+    return stored.T if _reversed(dataset) else stored
 
 
 def variables(path: Path) -> list[Variable]:
@@ -93,8 +106,10 @@ def read(path: Path, options: ReadOptions) -> Cube:
         nearby = chosen.name.rpartition("/")[0]
         names = [f"{nearby}/{name}" if nearby else name for name in WAVELENGTH_NAMES]
         stored = next((_values(*found[name], size) for name in names if name in found and found[name][0].numeric), None)
-        kind = "matlab 7.3" if _matlab_class(found[chosen.name][1]) is not None else "hdf5"
-    return unlabelled_cube(
+        dataset = found[chosen.name][1]
+        kind = "matlab 7.3" if _matlab_class(dataset) is not None else "hdf5"
+        guessed = kind == "hdf5" and _reversed(dataset)
+    cube = unlabelled_cube(
         array,
         path=path,
         source={"format": kind, "variable": chosen.name},
@@ -102,6 +117,7 @@ def read(path: Path, options: ReadOptions) -> Cube:
         stored_nm=stored,
         tie="last",
     )
+    return cube.replace(notes=(*cube.notes, _GUESSED_ORDER)) if guessed else cube
 
 
 FORMAT = Format("matlab73", "MATLAB 7.3 .mat", (".mat",), sniff, variables, read)

@@ -66,11 +66,6 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
-    def previews_dir(self) -> Path:
-        """Holds the arrays that preview events point to."""
-        return self.path / "previews"
-
-    @property
     def report_dir(self) -> Path:
         """Holds an evaluation's report."""
         return self.path / "report"

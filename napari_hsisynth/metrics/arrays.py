@@ -71,8 +71,14 @@ def as_pair(prediction: Any, target: Any) -> tuple[Any, Array, Array]:
     return xp, a, b
 
 
-def checked_range(data_range: float) -> float:
-    """Return `data_range` if it is a positive number."""
+def checked_range(data_range: float | None) -> float:
+    """Return `data_range` if it is a positive number; real-valued cubes have no range of their own to fall back on."""
+    if data_range is None:
+        raise InputError(
+            "the data range of real-valued cubes is ambiguous",
+            where="data_range",
+            fix="pass data_range=maximum - minimum of what the values can be, or of the real set",
+        )
     value = float(data_range)
     if not (np.isfinite(value) and value > 0):
         raise InputError(

@@ -31,7 +31,7 @@ def rmse(prediction: Any, target: Any) -> Array:
     return xp.sqrt(xp.mean((a - b) ** 2, axis=(-3, -2, -1)))
 
 
-def psnr(prediction: Any, target: Any, *, data_range: float) -> Array:
+def psnr(prediction: Any, target: Any, *, data_range: float | None = None) -> Array:
     r"""Peak signal-to-noise ratio, :math:`10\log_{10}(R^2/\mathrm{MSE})`, over bands and pixels together.
 
     Parameters
@@ -39,7 +39,7 @@ def psnr(prediction: Any, target: Any, *, data_range: float) -> Array:
     prediction, target : array or tensor, shape (..., bands, y, x)
         Pairs of cubes.
     data_range : float
-        :math:`R`, the range that the values can take, in their unit. It has no default: cubes of corrected intensity
+        :math:`R`, the range that the values can take, in their unit. It must be given: cubes of corrected intensity
         leave [0, 1], and each other range gives another figure.
 
     Returns

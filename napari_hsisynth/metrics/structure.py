@@ -13,7 +13,7 @@ _SIGMA_PX = 1.5
 _RADIUS_PX = 5  # an 11 x 11 window, as published
 
 
-def ssim(prediction: Any, target: Any, *, data_range: float) -> Array:
+def ssim(prediction: Any, target: Any, *, data_range: float | None = None) -> Array:
     """Structural similarity, computed in each band and averaged over the bands.
 
     Parameters
@@ -21,7 +21,7 @@ def ssim(prediction: Any, target: Any, *, data_range: float) -> Array:
     prediction, target : array or tensor, shape (..., bands, y, x)
         Pairs of cubes, at least 11 x 11 px.
     data_range : float
-        The range that the values can take, in their unit; it sets the two small constants.
+        The range that the values can take, in their unit; it sets the two small constants and must be given.
 
     Returns
     -------

@@ -130,6 +130,8 @@ def _run_to_resume(args: argparse.Namespace) -> RunFolder:
     for candidate in (args.resume, study.runs_dir / args.resume):
         run = RunFolder(candidate)
         if run.exists():
+            if run.path.resolve().parent != study.runs_dir.resolve():
+                raise InputError("a run of another study", where=args.resume, fix=f"runs of this one: {study.runs_dir}")
             return run
     raise InputError("no such run", where=args.resume, fix=f"the runs of this study are in {study.runs_dir}")
 

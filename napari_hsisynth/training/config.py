@@ -84,9 +84,6 @@ class VAEConfig(ModelConfig):
 #: Every model family's configuration by the name that ``--model`` takes.
 MODELS: dict[str, type[ModelConfig]] = {"vae": VAEConfig}
 
-#: Any model's configuration, told apart by its field `model`. A second family makes this a union.
-TrainConfig = VAEConfig
-
 #: Named starting points, per model, as changes of the defaults.
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "vae": {

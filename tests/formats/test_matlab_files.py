@@ -185,12 +185,15 @@ def test_fields_of_a_v73_struct_are_found(tmp_path, values):
     assert cube.wavelengths_known
 
 
-def test_plain_hdf5_keeps_its_own_axis_order(tmp_path, values):
+@pytest.mark.parametrize("stored", ["as MATLAB would", "bands last"])
+def test_hdf5_without_a_matlab_class_is_told_by_where_its_bands_are(tmp_path, values, stored):
+    y_x_bands = np.moveaxis(values, 0, -1)
     with h5py.File(tmp_path / "a.mat", "w") as file:
-        file["cube"] = values
+        file["cube"] = y_x_bands.T if stored == "as MATLAB would" else y_x_bands
     cube = read_cube(tmp_path / "a.mat")
     np.testing.assert_array_equal(cube.data, values)
     assert cube.provenance["format"] == "hdf5"
+    assert any("MATLAB's order" in note for note in cube.notes) == (stored == "as MATLAB would")
 
 
 def test_v73_links_into_other_files_are_not_followed(tmp_path, values):

@@ -92,10 +92,9 @@ def test_a_range_that_is_none_is_refused(data_range, pair):
 
 
 def test_the_range_has_no_default(pair):
-    with pytest.raises(TypeError):
-        metrics.psnr(*pair)
-    with pytest.raises(TypeError):
-        metrics.ssim(*pair)
+    for metric in (metrics.psnr, metrics.ssim):
+        with pytest.raises(InputError, match=r"ambiguous.*pass data_range"):
+            metric(*pair)
 
 
 def test_rase_of_a_known_offset_is_ten_percent():

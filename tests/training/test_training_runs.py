@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from napari_hsisynth.cli import main
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder, launch, new_run, tail
+from napari_hsisynth.study import Study
 from napari_hsisynth.training import checkpoint as checkpoints
 from napari_hsisynth.training.run import TrainingFailed, resume, train
 
@@ -248,3 +250,12 @@ def test_a_folder_of_something_else_cannot_be_resumed(tmp_path):
     run.write_config({"run": {"verb": "evaluate"}})
     with pytest.raises(InputError, match="not a training run"):
         resume(run)
+
+
+def test_a_run_is_resumed_in_its_own_study_only(study, tmp_path, capsys):
+    other = Study.create(tmp_path / "other", wavelengths_nm=study.wavelengths_nm)
+    run = new_run(other.root, "vae-all")
+    run.write_config({"model": "vae"})
+    assert main(["train", str(study.root), "--resume", str(run.path)]) == 2
+    assert "a run of another study" in capsys.readouterr().err
+    assert not run.history()
