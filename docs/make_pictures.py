@@ -129,9 +129,6 @@ class Tour:
         command = [sys.executable, "-m", "napari_hsisynth", "sample", str(run), "--n", "24"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         self.session.crops_changed.emit()
-        self.step("Sample")
-        self.rest(2.0)
-        self.picture("sample")
 
     def compare(self) -> None:
         self.viewer.layers.clear()
