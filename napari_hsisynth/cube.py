@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.lazy_array import BLOCK_VALUES, LazyArray
 
 #: Range of the 16-band camera of HSIDermoscopy, nm. Its files hold no wavelengths; an even grid is assumed, and said.
 HSIDERMOSCOPY_RANGE_NM = (465.0, 630.0)
@@ -27,9 +28,10 @@ class Cube:
 
     Parameters
     ----------
-    data : array_like, shape (bands, y, x)
+    data : array_like or LazyArray, shape (bands, y, x)
         Corrected intensity or reflectance, stored as float32. Values are never clipped: real cubes leave [0, 1].
-        NaN and infinity mark invalid pixels and are kept.
+        NaN and infinity mark invalid pixels and are kept. A `LazyArray` stays in its file: parts of it are arrays,
+        `blocks` walks over it, `loaded` brings it into memory.
     wavelengths_nm : array_like, shape (bands,), optional
         Band centres in nm, finite and positive, in the order of the bands (any order, even or uneven). Without them, 16
         bands are taken to be the even 465-630 nm grid of HSIDermoscopy and any other number is numbered from 0; `notes`
@@ -53,7 +55,7 @@ class Cube:
     ((16, 4, 5), dtype('float32'), array([465., 476.]), False)
     """
 
-    data: NDArray[np.float32]
+    data: Any
     wavelengths_nm: NDArray[np.float64] = None  # type: ignore[assignment]  # filled in below; never None afterwards
     name: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -61,14 +63,15 @@ class Cube:
     wavelengths_known: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
-        data = np.asarray(self.data)
+        data = self.data if isinstance(self.data, LazyArray) else np.asarray(self.data)
         if data.dtype.kind not in "fiub":
             raise InputError(f"not a cube: values are {data.dtype}, not real numbers", where=self.name or None)
         if data.ndim != 3 or 0 in data.shape:
             raise InputError(
                 f"not a cube: the array has shape {data.shape}", where=self.name or None, fix="(bands, y, x) is needed"
             )
-        data = np.ascontiguousarray(data, dtype=np.float32)
+        if not isinstance(data, LazyArray):
+            data = np.ascontiguousarray(data, dtype=np.float32)
         notes = tuple(self.notes)
         known = self.wavelengths_nm is not None
         if known:
@@ -115,9 +118,41 @@ class Cube:
         """Name of the spectral axis: ``"wavelength (nm)"``, or ``"band"`` where only numbers are known."""
         return "band" if self.wavelengths_nm[0] == 0 else "wavelength (nm)"
 
+    @property
+    def is_lazy(self) -> bool:
+        """Whether the values stay in a file until they are asked for."""
+        return isinstance(self.data, LazyArray)
+
+    def loaded(self) -> Cube:
+        """Return the cube with all values in memory; itself if they are."""
+        return self.replace(data=np.asarray(self.data)) if self.is_lazy else self
+
+    def blocks(self, most_values: int = BLOCK_VALUES) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Walk over the cube in blocks of whole rows, for work that needs all bands of a pixel but not all pixels.
+
+        Parameters
+        ----------
+        most_values : int
+            About so many values at a time, one row at least.
+
+        Yields
+        ------
+        rows : slice
+        block : ndarray, float32, shape (bands, rows, x)
+            A view of the cube's values where they are in memory.
+        """
+        height, width = self.shape_yx
+        step = max(1, most_values // (self.bands * width))
+        for start in range(0, height, step):
+            rows = slice(start, min(start + step, height))
+            yield rows, self.data[:, rows]
+
     def valid(self) -> NDArray[np.bool_]:
         """Pixels that are finite in every band, shape (y, x)."""
-        return np.asarray(np.isfinite(self.data).all(axis=0))
+        found = np.empty(self.shape_yx, dtype=bool)
+        for rows, block in self.blocks():
+            found[rows] = np.isfinite(block).all(axis=0)
+        return found
 
     def replace(self, **changes: Any) -> Cube:
         """Return a copy with some parameters changed; wavelengths stay as they were, known or not."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class InputError(ValueError):
     """Input that cannot be used: says what is wrong, where, and what to do.
@@ -26,8 +28,18 @@ class InputError(ValueError):
 
     def __init__(self, what: str, *, where: object = None, fix: str = "") -> None:
         self.what, self.where, self.fix = what, where, fix
-        message = what if where is None else f"{where}: {what}"
-        super().__init__(" ".join((f"{message}; {fix}" if fix else message).split()))
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        message = self.what if self.where is None else f"{self.where}: {self.what}"
+        return " ".join((f"{message}; {self.fix}" if self.fix else message).split())
+
+    def at(self, where: object) -> Self:
+        """Return the same error, found at `where`: for parts that do not know which file they read."""
+        error = type(self).__new__(type(self))
+        error.__dict__.update(self.__dict__, where=where)
+        error.args = (error._message(),)
+        return error
 
 
 class MissingExtraError(InputError):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from napari_hsisynth.formats.cubes import read_cube, write_cube
 from napari_hsisynth.formats.describe import describe, describe_text
 from napari_hsisynth.formats.mosaic import MosaicLayout
 from napari_hsisynth.formats.registry import (
     Format,
     ReadOptions,
-    Variable,
     format_of,
     list_formats,
-    read_cube,
-    write_cube,
+    parts_of,
 )
+from napari_hsisynth.formats.unlabelled import AmbiguousVariableError, Variable
 
 __all__ = [
+    "AmbiguousVariableError",
     "Format",
     "MosaicLayout",
     "ReadOptions",
@@ -23,6 +24,7 @@ __all__ = [
     "describe_text",
     "format_of",
     "list_formats",
+    "parts_of",
     "read_cube",
     "write_cube",
 ]

@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from napari_hsisynth.formats.registry import format_of, read_cube
+from napari_hsisynth.formats.cubes import read_cube
+from napari_hsisynth.formats.registry import format_of, parts_of
 from napari_hsisynth.formats.unlabelled import choose
 
 
-def describe(
-    path: str | PathLike[str], *, variable: str | None = None, mosaic: str | PathLike[str] | None = None
-) -> dict[str, Any]:
+def describe(path: str | PathLike[str], **options: Any) -> dict[str, Any]:
     """Read a file and say what is in it.
 
     Parameters
     ----------
-    path, variable, mosaic
-        As for `read_cube`.
+    path, **options
+        As for `read_cube`. Large cubes are walked over, not held in memory.
 
     Returns
     -------
@@ -36,27 +35,36 @@ def describe(
         If the file is not a cube.
     """
     path = Path(path)
-    cube = read_cube(path, variable=variable, mosaic=mosaic)
+    cube = read_cube(path, **{"lazy": None, **options})
     known = format_of(path)
     listed = list(known.variables(path))
-    read = listed[0] if len(listed) == 1 else choose(listed, variable)
-    finite = np.isfinite(cube.data)
+    read = listed[0] if len(listed) == 1 else choose(listed, options.get("variable"))
     numbered = cube.axis_label == "band"
-    bands = []
-    for band, wavelength in enumerate(cube.wavelengths_nm.tolist()):
-        values = cube.data[band][finite[band]].astype(np.float64)
-        bands.append(
-            {
-                "wavelength_nm": None if numbered else wavelength,
-                "min": float(values.min()) if values.size else None,
-                "max": float(values.max()) if values.size else None,
-                "mean": float(values.mean()) if values.size else None,
-            }
+    lowest, highest = np.full(cube.bands, np.inf), np.full(cube.bands, -np.inf)
+    sums, counts = np.zeros(cube.bands), np.zeros(cube.bands, dtype=np.int64)
+    invalid_pixels = 0
+    for _, block in cube.blocks():
+        finite = np.isfinite(block)
+        invalid_pixels += int(np.count_nonzero(~finite.all(axis=0)))
+        counts += np.count_nonzero(finite, axis=(1, 2))
+        sums += np.sum(block, axis=(1, 2), where=finite, dtype=np.float64)
+        lowest = np.minimum(lowest, np.min(block, axis=(1, 2), where=finite, initial=np.inf))
+        highest = np.maximum(highest, np.max(block, axis=(1, 2), where=finite, initial=-np.inf))
+    bands = [
+        {
+            "wavelength_nm": None if numbered else wavelength,
+            "min": float(low) if count else None,
+            "max": float(high) if count else None,
+            "mean": float(total / count) if count else None,
+        }
+        for wavelength, low, high, total, count in zip(
+            cube.wavelengths_nm.tolist(), lowest, highest, sums, counts, strict=True
         )
+    ]
     return {
         "path": str(path),
         "format": known.title,
-        "bytes": path.stat().st_size,
+        "bytes": sum(part.stat().st_size for part in parts_of(path)),
         "variables": [{"name": v.name, "shape": list(v.shape), "dtype": v.dtype} for v in listed],
         "variable": read.name,
         "dtype": read.dtype,
@@ -65,8 +73,8 @@ def describe(
         "wavelengths_nm": None if numbered else cube.wavelengths_nm.tolist(),
         "wavelengths_known": cube.wavelengths_known,
         "bands": bands,
-        "nonfinite_values": int(finite.size - np.count_nonzero(finite)),
-        "nonfinite_pixels": int(np.count_nonzero(~finite.all(axis=0))),
+        "nonfinite_values": int(cube.bands * cube.shape_yx[0] * cube.shape_yx[1] - counts.sum()),
+        "nonfinite_pixels": invalid_pixels,
         "provenance": dict(cube.provenance),
         "notes": list(cube.notes),
     }

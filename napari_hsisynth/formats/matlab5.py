@@ -28,7 +28,7 @@ _AXES_NAME, _AXES = "axes", "y,x,bands"
 _NUMBERS = {"double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
 
 
-def sniff(head: bytes) -> bool:
+def sniff(path: Path, head: bytes) -> bool:
     """Whether the header is that of a MATLAB 5 file: version 1 and a mark of the byte order."""
     order = byte_order(head)
     return order is not None and struct.unpack(f"{order}H", head[124:126]) == (0x0100,)
@@ -65,9 +65,7 @@ def read(path: Path, options: ReadOptions) -> Cube:
                 provenance=line("provenance"),
             )
     source = {"format": "matlab 5", "variable": chosen.name}
-    return unlabelled_cube(
-        array, path=path, source=source, given_nm=options.wavelengths_nm, stored_nm=stored, tie="last"
-    )
+    return unlabelled_cube(array, path=path, options=options, provenance=source, stored_nm=stored, tie="last")
 
 
 def write(path: Path, cube: Cube) -> list[str]:

@@ -30,7 +30,7 @@ _GUESSED_ORDER = "the file does not say that MATLAB wrote it; its axes were take
 _DEEPEST, _MOST = 4, 1000
 
 
-def sniff(head: bytes) -> bool:
+def sniff(path: Path, head: bytes) -> bool:
     """Whether HDF5 begins at 0 or behind a user block, as MATLAB's does at 512."""
     return any(head[start : start + 8] == _MAGIC for start in (0, 512, 1024))
 
@@ -112,8 +112,8 @@ def read(path: Path, options: ReadOptions) -> Cube:
     cube = unlabelled_cube(
         array,
         path=path,
-        source={"format": kind, "variable": chosen.name},
-        given_nm=options.wavelengths_nm,
+        options=options,
+        provenance={"format": kind, "variable": chosen.name},
         stored_nm=stored,
         tie="last",
     )

@@ -18,7 +18,7 @@ from napari_hsisynth.formats.unlabelled import Variable, band_axis, check_claim,
 _LONGEST_HEADER = 10_000
 
 
-def sniff(head: bytes) -> bool:
+def sniff(path: Path, head: bytes) -> bool:
     """Whether the first bytes are those of a ``.npy`` file."""
     return head.startswith(np.lib.format.MAGIC_PREFIX)
 
@@ -67,7 +67,7 @@ def read(path: Path, options: ReadOptions) -> Cube:
     choose(variables(path), options.variable)
     with open(path, "rb") as handle:
         array = read_values(handle, "array", path.stat().st_size)
-    return unlabelled_cube(array, path=path, source={"format": "npy"}, given_nm=options.wavelengths_nm, tie="first")
+    return unlabelled_cube(array, path=path, options=options, provenance={"format": "npy"}, tie="first")
 
 
 def write(path: Path, cube: Cube) -> list[str]:

@@ -25,7 +25,7 @@ from napari_hsisynth.formats.unlabelled import WAVELENGTH_NAMES, Variable, choos
 _SUFFIX = ".npy"
 
 
-def sniff(head: bytes) -> bool:
+def sniff(path: Path, head: bytes) -> bool:
     """Whether the first bytes are those of a zip archive, empty or not."""
     return head[:4] in (b"PK\3\4", b"PK\5\6")
 
@@ -90,7 +90,7 @@ def read(path: Path, options: ReadOptions) -> Cube:
             )
         stored = next((_value(archive, name) for name in WAVELENGTH_NAMES if name in names), None)
     source = {"format": "npz", "variable": chosen.name}
-    return unlabelled_cube(array, path=path, source=source, given_nm=given, stored_nm=stored, tie="first")
+    return unlabelled_cube(array, path=path, options=options, provenance=source, stored_nm=stored, tie="first")
 
 
 def write(path: Path, cube: Cube) -> list[str]:

@@ -1,4 +1,4 @@
-"""The registry: which format a file is, by its suffix and its first bytes; reading and writing through it."""
+"""The registry: the known formats, and which of them a file is, by its suffix and its first bytes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from importlib.metadata import entry_points
 from os import PathLike
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.formats.mosaic import MosaicLayout, find_layout
+from napari_hsisynth.formats.mosaic import MosaicLayout
 from napari_hsisynth.formats.unlabelled import Variable
 
 #: Entry points of this group are `Format` objects of other packages.
 ENTRY_POINTS = "napari_hsisynth.formats"
 #: So many first bytes of a file are shown to `Format.sniff`; HDF5 may begin as late as at 1024.
 HEAD_BYTES = 2048
+#: With ``lazy=None`` larger cubes stay in their file, bytes as float32.
+LAZY_FROM_BYTES = 2**28
 
 _BUILT_IN = ("matlab5", "matlab73", "npz", "npy", "tiff")
 
@@ -38,13 +37,27 @@ class ReadOptions:
         Which array of a file that holds several.
     layout : MosaicLayout, optional
         Unfold a raw snapshot-mosaic frame by this layout.
+    demosaic : bool
+        Fill in what each filter of the mosaic has not seen, to the size of the frame, instead of unfolding.
     wavelengths_nm : tuple of float, optional
         Band centres that replace those of the file, nm, shape (bands,).
+    axes : str, optional
+        The order of the axes in the file, a permutation of ``"byx"`` (band, y, x); found out by default.
+    lazy : bool, optional
+        Leave the values in the file (`LazyArray`), where the format can; a format that cannot reads them all. None: if
+        they are many, see `lazily`.
     """
 
     variable: str | None = None
     layout: MosaicLayout | None = None
+    demosaic: bool = False
     wavelengths_nm: tuple[float, ...] | None = None
+    axes: str | None = None
+    lazy: bool | None = False
+
+    def lazily(self, values: int) -> bool:
+        """Whether an array of so many values is to stay in its file."""
+        return 4 * values > LAZY_FROM_BYTES if self.lazy is None else self.lazy
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,8 @@ class Format:
     suffixes : tuple of str
         With the dot, in lower case.
     sniff : callable
-        ``sniff(head) -> bool``: do these first bytes (at most `HEAD_BYTES`) belong to the format?
+        ``sniff(path, head) -> bool``: is this the format? `head` are the first bytes (at most `HEAD_BYTES`), empty for
+        a folder. Looking at other files beside `path` is allowed, reading long is not.
     variables : callable
         ``variables(path) -> sequence of Variable``: the arrays inside, without reading their values.
     read : callable, optional
@@ -68,15 +82,21 @@ class Format:
     write : callable, optional
         ``write(path, cube) -> sequence of str``; replaces `path` atomically and returns what the format cannot keep,
         one sentence each.
+    folders : bool
+        Whether `path` is a folder, not a file.
+    parts : callable, optional
+        ``parts(path) -> sequence of Path``: all files that make up the cube at `path`; `path` alone by default.
     """
 
     name: str
     title: str
     suffixes: tuple[str, ...]
-    sniff: Callable[[bytes], bool]
+    sniff: Callable[[Path, bytes], bool]
     variables: Callable[[Path], Sequence[Variable]]
     read: Callable[[Path, ReadOptions], Cube] | None = field(default=None, repr=False)
     write: Callable[[Path, Cube], Sequence[str]] | None = field(default=None, repr=False)
+    folders: bool = False
+    parts: Callable[[Path], Sequence[Path]] | None = field(default=None, repr=False)
 
     @property
     def readable(self) -> bool:
@@ -119,32 +139,38 @@ def _by_suffix(path: Path, formats: Sequence[Format]) -> list[Format]:
     return [known for known in formats if name.endswith(known.suffixes)]
 
 
+def _head(path: Path) -> bytes:
+    if not path.exists():
+        raise InputError("no such file")
+    if not path.is_file():
+        raise InputError("not a regular file")
+    with open(path, "rb") as handle:
+        head = handle.read(HEAD_BYTES)
+    if not head:
+        raise InputError("the file is empty")
+    return head
+
+
 def format_of(path: str | PathLike[str]) -> Format:
-    """Return the format of a file: its first bytes decide, then its suffix (in any case).
+    """Return the format of a file or folder: its first bytes decide, then its suffix (in any case).
 
     Raises
     ------
     InputError
-        If there is no such file, it is empty, a folder or unreadable, or no readable format fits.
+        If there is no such file, it is empty or unreadable, or no readable format fits.
     """
     path = Path(path)
     readable = [known for known in _formats() if known.readable]
-    with _clear_errors(path, "cannot be read"):
-        if path.is_dir():
-            raise InputError("this is a folder, not a cube's file", where=path)
-        if not path.exists():
-            raise InputError("no such file", where=path)
-        if not path.is_file():
-            raise InputError("not a regular file", where=path)
-        with open(path, "rb") as handle:
-            head = handle.read(HEAD_BYTES)
-    if not head:
-        raise InputError("the file is empty", where=path)
-    named = _by_suffix(path, readable)
-    # a wrong suffix is no reason to misread a file whose first bytes say what it is
-    for known in (*named, *readable):
-        if known.sniff(head):
-            return known
+    with clear_errors(path, "cannot be read"):
+        is_folder = path.is_dir()
+        head = b"" if is_folder else _head(path)
+        named = _by_suffix(path, readable)
+        # a wrong suffix is no reason to misread a file whose first bytes say what it is
+        for known in (*named, *readable):
+            if known.folders == is_folder and known.sniff(path, head):
+                return known
+    if is_folder:
+        raise InputError("this is a folder, and not one that holds a cube", where=path)
     if named:
         raise InputError(
             f"not a {' or '.join(known.title for known in named)} file",
@@ -154,117 +180,51 @@ def format_of(path: str | PathLike[str]) -> Format:
     raise InputError("no known file format", where=path, fix=f"readable are {_suffixes(readable)}")
 
 
-def read_options(
-    *,
-    variable: str | None = None,
-    mosaic: str | PathLike[str] | None = None,
-    layout: MosaicLayout | str | PathLike[str] | None = None,
-    wavelengths_nm: ArrayLike | None = None,
-) -> ReadOptions:
-    """Return what the user said, checked; see `read_cube`."""
-    try:
-        given = None if wavelengths_nm is None else np.array(wavelengths_nm, dtype=np.float64).reshape(-1)
-    except (TypeError, ValueError):
-        raise InputError("wavelengths must be numbers, in nm", where="wavelengths_nm") from None
-    return ReadOptions(variable, find_layout(mosaic, layout), None if given is None else tuple(given.tolist()))
-
-
-def read_cube(
-    path: str | PathLike[str],
-    *,
-    variable: str | None = None,
-    mosaic: str | PathLike[str] | None = None,
-    wavelengths_nm: ArrayLike | None = None,
-    layout: MosaicLayout | str | PathLike[str] | None = None,
-) -> Cube:
-    """Read a cube in any readable format.
-
-    Parameters
-    ----------
-    path : path-like
-        The file. Nothing in it is executed or unpickled.
-    variable : str, optional
-        Which array of a file that holds several.
-    mosaic : str or path-like, optional
-        Unfold a raw snapshot-mosaic frame: ``"4x4"`` (rows x columns of the pattern), or the path of a layout's CSV.
-    wavelengths_nm : array_like, shape (bands,), optional
-        Band centres in nm; they replace those of the file.
-    layout : MosaicLayout or path-like, optional
-        Where each band sits in the mosaic and what its centre is: a table with the columns ``band, centre_nm,
-        mosaic_row, mosaic_col``. Implies `mosaic`. Without a table the bands come in the order of the mosaic's
-        positions and their wavelengths are unknown.
-
-    Returns
-    -------
-    Cube
-        Values as stored, as float32, never scaled. ``cube.notes`` says what had to be assumed: the axis of the bands
-        in a file that does not say it, missing wavelengths, pixels that are not finite.
+def parts_of(path: str | PathLike[str]) -> list[Path]:
+    """Return all files that make up the cube at `path`, in a fixed order: most formats have one only.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged, of no known format or not a cube, or if the options do not fit it.
+        As `format_of`.
     """
     path = Path(path)
-    options = read_options(variable=variable, mosaic=mosaic, layout=layout, wavelengths_nm=wavelengths_nm)
-    chosen = format_of(path)
-    if options.layout is not None and chosen.name != "tiff":
-        raise InputError(f"a mosaic layout is for raw TIFF frames; this is {chosen.title}", where=path)
-    assert chosen.read is not None  # format_of returns readable formats only
-    with _clear_errors(path, f"not a usable {chosen.title} file", fix="the file is damaged or of another kind"):
-        cube = chosen.read(path, options)
-    invalid = int(np.count_nonzero(~cube.valid()))
-    if invalid:
-        note = f"{invalid:,} of {cube.valid().size:,} pixels are not finite (NaN or infinity) in some band"
-        cube = cube.replace(notes=(*cube.notes, note))
-    return cube
+    parts = format_of(path).parts
+    if parts is None:
+        return [path]
+    with clear_errors(path, "cannot be read"):
+        return list(parts(path))
 
 
-def write_cube(path: str | PathLike[str], cube: Cube) -> tuple[str, ...]:
-    """Write a cube; the suffix chooses the format. The file is replaced as a whole or stays as it was.
-
-    Parameters
-    ----------
-    path : path-like
-        Its folder is made if it does not exist.
-    cube : Cube
-        Values come back bit by bit, NaN and infinity included.
-
-    Returns
-    -------
-    tuple of str
-        What the format cannot keep, one sentence each; empty for those that keep everything.
+def writable_format(path: Path, name: str | None = None) -> Format:
+    """Return the format to write: the one called `name`, else by the suffix of `path`.
 
     Raises
     ------
     InputError
-        If no writable format has this suffix, the format cannot hold the cube, or the disk refuses.
+        If there is none.
     """
-    path = Path(path)
     writable = [known for known in _formats() if known.writable]
+    if name is not None:
+        for known in writable:
+            if known.name == name:
+                return known
+        raise InputError(f"no writable format '{name}'", fix=f"choose one of {', '.join(k.name for k in writable)}")
     named = _by_suffix(path, writable)
     if not named:
         raise InputError(
             "no format to write has this suffix", where=path, fix=f"end the name in one of {_suffixes(writable)}"
         )
-    if path.is_dir():
-        raise InputError("this is a folder; a file's name is needed", where=path)
-    write = named[0].write
-    assert write is not None
-    try:
-        return tuple(write(path, cube))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"cannot be written: {reason}", where=path, fix="choose another place or make room") from error
+    return max(named, key=lambda known: max(len(s) for s in known.suffixes if path.name.lower().endswith(s)))
 
 
 @contextlib.contextmanager
-def _clear_errors(path: Path, what: str, fix: str = "") -> Iterator[None]:
+def clear_errors(path: Path, what: str, fix: str = "") -> Iterator[None]:
     """Turn whatever the block raises into one InputError: parsers that meet arbitrary bytes raise anything."""
     try:
         yield
     except InputError as error:  # of a part inside, which does not know the file
-        raise InputError(error.what, where=path, fix=error.fix) from error
+        raise error.at(path) from error
     except PermissionError as error:
         raise InputError("cannot be read: permission denied", where=path) from error
     except MemoryError as error:

@@ -24,7 +24,7 @@ _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PIXEL_AXES = "YX"
 
 
-def sniff(head: bytes) -> bool:
+def sniff(path: Path, head: bytes) -> bool:
     """Whether the first bytes are those of a TIFF or BigTIFF file."""
     return head[:4] in _MAGIC
 

@@ -6,13 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_hsisynth.cube import HSIDERMOSCOPY_BANDS, Cube
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.lazy_array import LazyArray, Source
+
+if TYPE_CHECKING:
+    from napari_hsisynth.formats.registry import ReadOptions
 
 #: Larger arrays are refused before memory is asked for: 4 GiB as float32, 60 times a cube of 1000 x 1000 x 16.
 MAX_VALUES = 2**30
@@ -52,15 +56,33 @@ class Variable:
         return f"{self.name} {'x'.join(map(str, self.shape)) or 'scalar'} {self.dtype}"
 
 
-def check_claim(variable: Variable, stored_bytes: int) -> None:
-    """Refuse an array whose header claims more values than `stored_bytes` can hold, or than anyone can use."""
+class AmbiguousVariableError(InputError):
+    """Several arrays of a file can be the cube, and the user did not say which.
+
+    Parameters
+    ----------
+    choices : sequence of Variable
+    """
+
+    def __init__(self, choices: Sequence[Variable]) -> None:
+        self.choices = tuple(choices)
+        super().__init__(
+            f"several 3-D numeric arrays: {'; '.join(map(str, choices))}", fix="choose one with --variable NAME"
+        )
+
+
+def check_claim(variable: Variable, stored_bytes: int, *, lazy: bool = False) -> None:
+    """Refuse an array whose header claims more values than `stored_bytes` can hold, or than anyone can use.
+
+    With `lazy`, when the values are to stay in the file, only the first.
+    """
     values = math.prod(variable.shape)
     if min(variable.shape, default=0) < 0 or values > MAX_DEFLATE_RATIO * max(stored_bytes, 1):
         raise InputError(
             f"damaged: the header of '{variable.name}' claims {'x'.join(map(str, variable.shape))} values"
             f" in {stored_bytes:,} bytes"
         )
-    if values > MAX_VALUES:
+    if values > MAX_VALUES and not lazy:
         raise InputError(f"too large: '{variable.name}' has {values:,} values, at most {MAX_VALUES:,} are read")
 
 
@@ -86,8 +108,7 @@ def choose(variables: Sequence[Variable], wanted: str | None) -> Variable:
     if not cubes:
         raise InputError(f"not a cube: no 3-D numeric array (it holds: {listing})")
     if len(cubes) > 1:
-        names = "; ".join(map(str, cubes))
-        raise InputError(f"several 3-D numeric arrays: {names}", fix="choose one with --variable NAME")
+        raise AmbiguousVariableError(cubes)
     return cubes[0]
 
 
@@ -132,39 +153,52 @@ def plausible_wavelengths(values: Any, shape: tuple[int, ...]) -> tuple[NDArray[
 
 
 def unlabelled_cube(
-    array: NDArray[Any],
+    source: Source,
     *,
     path: Path,
-    source: Mapping[str, Any],
-    given_nm: Sequence[float] | None,
+    options: ReadOptions,
+    provenance: Mapping[str, Any],
     stored_nm: Any = None,
     tie: Literal["first", "last"],
+    **fields: Any,
 ) -> Cube:
     """Make a cube of an array from another program.
 
     Parameters
     ----------
-    array : ndarray, 3-D
-        Bands first or last.
+    source : Source
+        3-D, in memory or not; `options` say whether the values may stay there.
     path : pathlib.Path
         Its stem becomes the name.
-    source : mapping
-        Goes into the provenance beside the file's name and the stored dtype.
-    given_nm, stored_nm : sequence of float, optional
-        Wavelengths from the user and from the file; the user's win.
+    options : ReadOptions
+        The user's wavelengths and order of the axes win over what the file says or seems to be.
+    provenance : mapping
+        Beside the file's name, the stored dtype and the order of the axes.
+    stored_nm : array_like, optional
+        Wavelengths from the file.
     tie : {"first", "last"}
         Band axis where the shape says nothing.
+    **fields
+        ``scale`` and ``missing`` of `LazyArray`.
     """
     notes: tuple[str, ...] = ()
+    given_nm = options.wavelengths_nm
     if given_nm is None and stored_nm is not None:
-        stored_nm, notes = plausible_wavelengths(stored_nm, array.shape)
+        stored_nm, notes = plausible_wavelengths(stored_nm, source.shape)
     wavelengths = stored_nm if given_nm is None else np.array(given_nm, dtype=np.float64)
-    axis = band_axis(array.shape, None if wavelengths is None else len(wavelengths), tie)
-    place = "first" if axis == 0 else "last"
+    if options.axes is not None:
+        axes = options.axes
+    else:
+        axis = band_axis(source.shape, None if wavelengths is None else len(wavelengths), tie)
+        axes = "byx" if axis == 0 else "yxb"
+        place = "first" if axis == 0 else "last"
+        notes = (f"the {place} of the three axes was taken as the bands", *notes)  # alike for a whole folder
+    data = LazyArray(source, (axes.index("b"), axes.index("y"), axes.index("x")), **fields)
+    lazily = options.lazily(data.size)
     return Cube(
-        np.moveaxis(array, axis, 0),
+        data if lazily else np.asarray(data),
         wavelengths,
         name=path.stem,
-        provenance={"source": path.name, **source, "dtype": str(array.dtype), "band_axis": place},
-        notes=(f"the {place} of the three axes was taken as the bands", *notes),  # alike for a whole folder
+        provenance={"source": path.name, **provenance, "dtype": str(source.dtype), "axes": axes},
+        notes=notes,
     )

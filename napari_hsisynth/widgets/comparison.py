@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from napari.experimental import link_layers, unlink_layers
 from napari.layers import Image, Layer
-from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from napari_hsisynth.cube import Cube
@@ -124,7 +122,7 @@ def _refill(layer: Image, cube: Cube, view: str) -> None:
         layer.scale, layer.translate, layer.name = options["scale"], options["translate"], options["name"]
 
 
-def _options(cube: Cube, view: str) -> tuple[NDArray[np.float32], dict[str, Any]]:
+def _options(cube: Cube, view: str) -> tuple[Any, dict[str, Any]]:
     data, options, _ = cube_layer_data(cube, None if view == "real" else "synthetic")
     options["metadata"][METADATA]["borrowed"] = True
     return data, {**options, "name": f"{cube.name} · {view}"}

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.lazy_array import LazyArray
 
 #: Key in ``layer.metadata`` under which everything of ours is kept.
 METADATA = "hsisynth"
 #: Step and start of the slider are multiples of this, nm: far below what a camera resolves, and a power of two.
 _GRAIN_NM = 2.0**-16
 Origin = Literal["real", "synthetic", "phantom"]
-CubeLayerData = tuple[NDArray[np.float32], dict[str, Any], Literal["image"]]
+CubeLayerData = tuple[NDArray[np.float32] | LazyArray, dict[str, Any], Literal["image"]]
 
 #: Percentiles of the values that become black and white: a few specular or dead pixels must not decide.
 _CONTRAST = (0.5, 99.5)
@@ -26,6 +27,8 @@ _CONTRAST = (0.5, 99.5)
 _MIDDLE_GREY, _LEAST_GAMMA = 0.5, 0.4
 #: About so many values are looked at for the contrast; more change nothing visible.
 _CONTRAST_SAMPLE = 200_000
+#: Of a cube that is read from its file as needed, so many bands are looked at.
+_CONTRAST_BANDS = 8
 _cubes: WeakKeyDictionary[Layer, tuple[Any, Any, Cube]] = WeakKeyDictionary()
 
 
@@ -89,10 +92,9 @@ def cube_layer_data(cube: Cube, origin: Origin | None = None) -> CubeLayerData:
     return cube.data, options, "image"
 
 
-def contrast_limits(data: NDArray[Any]) -> tuple[float, float]:
+def contrast_limits(data: NDArray[Any] | LazyArray) -> tuple[float, float]:
     """Return robust limits for display: percentiles of the finite values, never equal."""
-    step = max(1, int(np.sqrt(data.size / _CONTRAST_SAMPLE)))
-    values = data[..., ::step, ::step]
+    values = _sample(data)
     values = values[np.isfinite(values)]
     if not len(values):
         return 0.0, 1.0
@@ -100,7 +102,19 @@ def contrast_limits(data: NDArray[Any]) -> tuple[float, float]:
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def display_gamma(data: NDArray[Any], limits: tuple[float, float]) -> float:
+def _sample(data: NDArray[Any] | LazyArray) -> NDArray[Any]:
+    """Return values from all over the image, and from all over the spectrum where not all bands are quick to read."""
+    bands = slice(None)
+    if isinstance(data, LazyArray):
+        bands = slice(None, None, max(1, len(data) // _CONTRAST_BANDS))
+        count = len(range(len(data))[bands])
+        step = max(1, int(np.sqrt(count * data.size / len(data) / _CONTRAST_SAMPLE)))
+        return data[bands, ::step, ::step]
+    step = max(1, int(np.sqrt(data.size / _CONTRAST_SAMPLE)))
+    return data[..., ::step, ::step]
+
+
+def display_gamma(data: NDArray[Any] | LazyArray, limits: tuple[float, float]) -> float:
     """Return the gamma at which the median of the middle band of (bands, y, x) is mid-grey, within 0.4..1."""
     low, high = limits
     middle = data[(len(data) - 1) // 2]
@@ -131,13 +145,13 @@ def add_cube(viewer: Any, cube: Cube, *, view: str = "cube", origin: Origin | No
 
 
 def is_cube_layer(layer: Any) -> bool:
-    """Whether a layer is an image of (bands, y, x) in memory: not RGB, not 2-D, not a pyramid."""
+    """Whether a layer is an image of (bands, y, x), in memory or a `LazyArray`: not RGB, not 2-D, not a pyramid."""
     return (
         isinstance(layer, Image)
         and layer.ndim == 3
         and not layer.rgb
         and not layer.multiscale
-        and isinstance(layer.data, np.ndarray)
+        and isinstance(layer.data, np.ndarray | LazyArray)
     )
 
 

@@ -10,7 +10,7 @@ TEXT_FORMAT = Format(
     "text",
     "text cube",
     (".txt",),
-    lambda head: head.startswith(b"cube "),
+    lambda path, head: head.startswith(b"cube "),
     lambda path: [Variable("cube", (1, 1, 1), "text")],
     lambda path, options: Cube(np.full((1, 1, 1), float(path.read_text().split()[1])), [500]),
     lambda path, cube: (path.write_text(f"cube {cube.data.item()}"), ["all but one value"])[1],
