@@ -23,7 +23,7 @@ def open_(args: argparse.Namespace, out: Output) -> int:
     """Start napari with the workflow docked; open cubes or a study."""
     from napari_hsisynth.widgets.app import main as start
 
-    return start(args.path, mosaic=args.mosaic)
+    return start(args.path, **_reading(args))
 
 
 def demo(args: argparse.Namespace, out: Output) -> int:
@@ -50,13 +50,18 @@ def phantom(args: argparse.Namespace, out: Output) -> int:
     return DONE
 
 
+def _reading(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what the user said about the file to read, as `read_cube` takes it."""
+    return {"variable": args.variable, "mosaic": args.mosaic, "demosaic": args.demosaic, "axes": args.axes}
+
+
 def info(args: argparse.Namespace, out: Output) -> int:
     """Say what a file or a study holds."""
     from napari_hsisynth.formats import describe, describe_text
 
-    if args.path.is_dir():
+    if (args.path / "study.yaml").is_file():
         return _study_info(args.path, out)
-    found = describe(args.path, variable=args.variable, mosaic=args.mosaic)
+    found = describe(args.path, **_reading(args))
     out.result(found, describe_text(found))
     return DONE
 
@@ -94,9 +99,9 @@ def convert(args: argparse.Namespace, out: Output) -> int:
     """Read any readable format, write any writable one."""
     from napari_hsisynth.formats import read_cube, write_cube
 
-    cube = read_cube(args.src, variable=args.variable, mosaic=args.mosaic, wavelengths_nm=args.wavelengths)
+    cube = read_cube(args.src, wavelengths_nm=args.wavelengths, lazy=None, **_reading(args))
     out.notes(cube.notes)
-    lost = write_cube(args.dst, cube)
+    lost = write_cube(args.dst, cube, format=args.format)
     out.notes(lost)
     result = {"written": str(args.dst), "shape": list(cube.data.shape), "notes": [*cube.notes, *lost]}
     out.result(result, f"{args.dst}: {cube}")
@@ -217,13 +222,15 @@ def build_parser() -> argparse.ArgumentParser:
         to.add_argument(
             "--mosaic", metavar="4x4|CSV", help="unfold a raw snapshot-mosaic frame; a CSV gives the layout"
         )
+        to.add_argument("--demosaic", action="store_true", help="with --mosaic: every band at full size")
+        to.add_argument("--axes", metavar="ORDER", help="order of the axes in the file, for example yxb or byx")
 
     def job(to: argparse.ArgumentParser) -> None:
         to.add_argument("--run", type=Path, help=argparse.SUPPRESS)  # a run folder made by the dock that started us
 
     p = verb("open", open_)
     p.add_argument("path", nargs="*", type=Path, help="cubes, or one study folder")
-    p.add_argument("--mosaic", metavar="4x4|CSV", help="unfold raw snapshot-mosaic frames")
+    reading(p)
 
     p = verb("demo", demo)
     p.add_argument("--out", type=Path, default=Path("demo-study"), help="folder of the study (default: demo-study)")
@@ -248,6 +255,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("dst", type=Path, help="the suffix chooses the format")
     reading(p)
     p.add_argument("--wavelengths", type=_wavelengths, metavar="NM", help="465,476,... or 465:630:16")
+    p.add_argument("--format", metavar="NAME", help="the format to write, where the suffix does not say it")
 
     p = verb("import", import_)
     p.add_argument("kind", choices=["hsidermoscopy"])

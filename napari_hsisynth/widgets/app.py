@@ -12,7 +12,7 @@ from napari_hsisynth.formats import read_cube
 from napari_hsisynth.study import Study
 
 
-def main(paths: Sequence[str | Path] = (), *, mosaic: str | None = None, block: bool = True) -> int:
+def main(paths: Sequence[str | Path] = (), *, block: bool = True, **options: Any) -> int:
     """Start napari with Workflow and Spectra docked; open cubes and a study.
 
     Everything is read before a window opens, so that bad input is one line in the shell.
@@ -21,10 +21,10 @@ def main(paths: Sequence[str | Path] = (), *, mosaic: str | None = None, block: 
     ----------
     paths : sequence of path-like
         Files of cubes, and at most one study (its folder, or its ``study.yaml``).
-    mosaic : str, optional
-        Unfold TIFF files as raw snapshot-mosaic frames: ``"4x4"``, or the path of a layout's CSV.
     block : bool
         Stay until the window is closed.
+    **options
+        As for `read_cube`; `mosaic` and `demosaic` are for the TIFF files among them.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def main(paths: Sequence[str | Path] = (), *, mosaic: str | None = None, block: 
     InputError
         If a path is neither a cube nor a study, there are several studies, or no window can be opened.
     """
-    study, cubes = read_all(paths, mosaic=mosaic)
+    study, cubes = read_all(paths, **options)
     _check_display()
     try:
         import napari
@@ -50,18 +50,19 @@ def main(paths: Sequence[str | Path] = (), *, mosaic: str | None = None, block: 
     return 0
 
 
-def read_all(paths: Sequence[str | Path], *, mosaic: str | None = None) -> tuple[Study | None, list[Cube]]:
-    """Return the study among `paths`, if there is one, and the cubes."""
+def read_all(paths: Sequence[str | Path], **options: Any) -> tuple[Study | None, list[Cube]]:
+    """Return the study among `paths`, if there is one, and the cubes; large ones stay in their files."""
     study: Study | None = None
     cubes = []
     for path in map(Path, paths):
-        if path.is_dir() or path.name == "study.yaml":
+        if path.name == "study.yaml" or (path / "study.yaml").is_file():
             if study is not None:
                 raise InputError("a second study; one can be open at a time", where=path)
             study = Study.open(path)
         else:
-            is_raw = mosaic is not None and path.suffix.lower() in (".tif", ".tiff")
-            cubes.append(read_cube(path, mosaic=mosaic if is_raw else None))
+            is_frame = path.suffix.lower() in (".tif", ".tiff")
+            fitting = options if is_frame else {**options, "mosaic": None, "demosaic": False}
+            cubes.append(read_cube(path, lazy=None, **fitting))
     return study, cubes
 
 
