@@ -115,6 +115,7 @@ class LazyArray:
         if self._scale != 1:
             values = values / exact(self._scale)
         if self._missing is not None:
+            values = np.asarray(values)  # NumPy makes a scalar of a single value, which cannot be assigned to
             values[stored == self._missing] = np.nan
         return values.astype(np.float32, copy=False)
 

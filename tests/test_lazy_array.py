@@ -52,6 +52,10 @@ def test_scale_and_missing_value(tmp_path):
     found = LazyArray(values, scale=65535.0, missing=0)[:]
     np.testing.assert_array_equal(found, [[[np.nan, 1, np.float32(1000) / np.float32(65535)]]])
     assert LazyArray(np.array([[[2**31 - 1]]], dtype="<i4"), scale=2.0**31 - 1)[0, 0, 0] == 1
+    for scale in (1.0, 65535.0):
+        single = LazyArray(values, scale=scale, missing=0)
+        assert np.isnan(single[0, 0, 0])
+        assert single[0, 0, 1] == np.float32(65535 / scale)
 
 
 def test_what_would_read_everything_unasked_is_refused(tmp_path):
