@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -24,7 +24,8 @@ HEAD_BYTES = 2048
 #: With ``lazy=None`` larger cubes stay in their file, bytes as float32.
 LAZY_FROM_BYTES = 2**28
 
-_BUILT_IN = ("matlab5", "matlab73", "npz", "npy", "tiff")
+# ENVI last: it takes any file with a header beside it
+_BUILT_IN = ("matlab5", "matlab73", "npz", "npy", "tiff", "envi")
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ class Format:
         Whether `path` is a folder, not a file.
     parts : callable, optional
         ``parts(path) -> sequence of Path``: all files that make up the cube at `path`; `path` alone by default.
+    write_suffixes : tuple of str, optional
+        Those of `suffixes` that choose this format for writing; all by default.
     """
 
     name: str
@@ -97,6 +100,7 @@ class Format:
     write: Callable[[Path, Cube], Sequence[str]] | None = field(default=None, repr=False)
     folders: bool = False
     parts: Callable[[Path], Sequence[Path]] | None = field(default=None, repr=False)
+    write_suffixes: tuple[str, ...] | None = field(default=None, repr=False)
 
     @property
     def readable(self) -> bool:
@@ -107,6 +111,11 @@ class Format:
     def writable(self) -> bool:
         """Whether files of this format can be written."""
         return self.write is not None
+
+    @property
+    def written_suffixes(self) -> tuple[str, ...]:
+        """Suffixes that choose this format for writing."""
+        return self.suffixes if self.write_suffixes is None else self.write_suffixes
 
 
 @functools.cache
@@ -130,13 +139,8 @@ def list_formats() -> list[Format]:
     return list(_formats())
 
 
-def _suffixes(formats: Sequence[Format]) -> str:
-    return ", ".join(dict.fromkeys(suffix for known in formats for suffix in known.suffixes))
-
-
-def _by_suffix(path: Path, formats: Sequence[Format]) -> list[Format]:
-    name = path.name.lower()
-    return [known for known in formats if name.endswith(known.suffixes)]
+def _listed(suffixes: Iterable[tuple[str, ...]]) -> str:
+    return ", ".join(dict.fromkeys(suffix for some in suffixes for suffix in some))
 
 
 def _head(path: Path) -> bytes:
@@ -164,7 +168,7 @@ def format_of(path: str | PathLike[str]) -> Format:
     with clear_errors(path, "cannot be read"):
         is_folder = path.is_dir()
         head = b"" if is_folder else _head(path)
-        named = _by_suffix(path, readable)
+        named = [known for known in readable if path.name.lower().endswith(known.suffixes)]
         # a wrong suffix is no reason to misread a file whose first bytes say what it is
         for known in (*named, *readable):
             if known.folders == is_folder and known.sniff(path, head):
@@ -177,7 +181,7 @@ def format_of(path: str | PathLike[str]) -> Format:
             where=path,
             fix="the file is damaged or of another kind",
         )
-    raise InputError("no known file format", where=path, fix=f"readable are {_suffixes(readable)}")
+    raise InputError("no known file format", where=path, fix=f"readable are {_listed(k.suffixes for k in readable)}")
 
 
 def parts_of(path: str | PathLike[str]) -> list[Path]:
@@ -210,12 +214,15 @@ def writable_format(path: Path, name: str | None = None) -> Format:
             if known.name == name:
                 return known
         raise InputError(f"no writable format '{name}'", fix=f"choose one of {', '.join(k.name for k in writable)}")
-    named = _by_suffix(path, writable)
-    if not named:
+    ends = [(suffix, known) for known in writable for suffix in known.written_suffixes]
+    fitting = [(len(suffix), known) for suffix, known in ends if path.name.lower().endswith(suffix)]
+    if not fitting:
         raise InputError(
-            "no format to write has this suffix", where=path, fix=f"end the name in one of {_suffixes(writable)}"
+            "no format to write has this suffix",
+            where=path,
+            fix=f"end the name in one of {_listed(k.written_suffixes for k in writable)}",
         )
-    return max(named, key=lambda known: max(len(s) for s in known.suffixes if path.name.lower().endswith(s)))
+    return max(fitting, key=lambda fit: fit[0])[1]
 
 
 @contextlib.contextmanager

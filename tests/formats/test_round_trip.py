@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.formats import read_cube, write_cube
+from napari_hsisynth.formats import parts_of, read_cube, write_cube
 
 SHAPES = st.tuples(st.one_of(st.just(16), st.integers(1, 20)), st.integers(1, 7), st.integers(1, 7))
 #: No lone surrogates and no NUL: neither is text that a file could hold.
@@ -46,7 +46,7 @@ def cubes(draw):
     return Cube(data, draw(st.lists(centres, min_size=shape[0], max_size=shape[0])), **labels)
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".mat"])
+@pytest.mark.parametrize("suffix", [".npz", ".mat", ".hdr"])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(cube=cubes())
 def test_everything_comes_back(tmp_path, suffix, cube):
@@ -59,7 +59,7 @@ def test_everything_comes_back(tmp_path, suffix, cube):
     assert back.wavelengths_known == cube.wavelengths_known
     assert back.name == cube.name
     assert back.provenance == cube.provenance
-    assert [path.name for path in tmp_path.iterdir()] == [path.name]
+    assert sorted(tmp_path.iterdir()) == sorted(parts_of(path))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
@@ -79,14 +79,14 @@ def test_a_npy_comes_back_with_the_same_bands_or_is_refused(tmp_path, cube):
     assert not back.wavelengths_known
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".mat"])
+@pytest.mark.parametrize("suffix", [".npz", ".mat", ".hdr"])
 def test_names_that_are_no_text_do_not_stop_a_file_from_being_written(tmp_path, suffix):
     cube = Cube(np.ones((2, 3, 4)), [500, 600], name="caf\udce9")  # a Latin-1 file name on Linux
     write_cube(tmp_path / f"a{suffix}", cube)
     assert read_cube(tmp_path / f"a{suffix}").name == "caf?"
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".mat"])
+@pytest.mark.parametrize("suffix", [".npz", ".mat", ".hdr"])
 @pytest.mark.parametrize("bad", [{"a": float("nan")}, {"a": {1, 2}}, {"a": np.ones(2)}])
 def test_provenance_that_is_not_json_is_refused_and_nothing_is_written(tmp_path, suffix, bad):
     with pytest.raises(InputError, match="provenance"):
@@ -94,9 +94,10 @@ def test_provenance_that_is_not_json_is_refused_and_nothing_is_written(tmp_path,
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".mat", ".NPZ", ".Mat", ".NPY"])
+@pytest.mark.parametrize("suffix", [".npz", ".mat", ".NPZ", ".Mat", ".NPY", ".Hdr"])
 def test_suffixes_count_in_any_case(tmp_path, suffix):
     path = tmp_path / f"A.b{suffix}"
     write_cube(path, Cube(np.ones((2, 3, 4)), [500, 600]))
-    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+    assert sorted(tmp_path.iterdir()) == sorted(parts_of(path))
+    assert path.exists()
     assert read_cube(path).data.shape == (2, 3, 4)
