@@ -12,6 +12,7 @@ from napari_hsisynth.formats.registry import (
     list_formats,
     parts_of,
 )
+from napari_hsisynth.formats.spectral_library import SpectralLibrary, read_library
 from napari_hsisynth.formats.unlabelled import AmbiguousVariableError, Variable
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Format",
     "MosaicLayout",
     "ReadOptions",
+    "SpectralLibrary",
     "Variable",
     "describe",
     "describe_text",
@@ -26,5 +28,6 @@ __all__ = [
     "list_formats",
     "parts_of",
     "read_cube",
+    "read_library",
     "write_cube",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +75,18 @@ def in_nm(values: NDArray[np.float64], unit: str) -> tuple[NDArray[np.float64] |
 def _unit_name(unit: str) -> str:
     name = "".join(unit.lower().split())
     return name if name in _LENGTHS or name in _INVERSES else name.removesuffix("s")
+
+
+def unit_in(title: str) -> str:
+    """Return the unit that the title of a column names, empty if none.
+
+    Examples
+    --------
+    >>> unit_in("wavelength_nm"), unit_in("Wavelength [µm]"), unit_in("Wavenumber (cm-1)"), unit_in("x (m)")
+    ('nm', 'µm', 'Wavenumber', '')
+    """
+    words = [word for word in re.split(r"[^\w^/-]|_", title) if len(word) > 1]
+    return next((word for word in words if _unit_name(word) in _LENGTHS or _unit_name(word) in _INVERSES), "")
 
 
 @dataclass(frozen=True, eq=False)

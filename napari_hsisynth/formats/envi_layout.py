@@ -96,8 +96,16 @@ class Layout:
         return (f"{more:,} bytes at the end of {data.name} are not described by its header",) if more else ()
 
 
-def read_layout(header: EnviHeader, axes: str | None = None) -> Layout:
-    """Return the layout of a header's image; `axes`, said by the user, wins over its interleave.
+def read_layout(header: EnviHeader, axes: str | None = None, *, library: bool = False) -> Layout:
+    """Return the layout of a header's image, or of its spectral library.
+
+    Parameters
+    ----------
+    header : EnviHeader
+    axes : str, optional
+        The order of the axes in the file, said by the user; wins over the interleave.
+    library : bool
+        Whether the file type was checked, and may be that of a library.
 
     Raises
     ------
@@ -105,7 +113,7 @@ def read_layout(header: EnviHeader, axes: str | None = None) -> Layout:
         If a field is missing or makes no sense; the message names it.
     """
     kind = header.text("file type").lower()
-    if any(word in kind for word in _NO_IMAGES):
+    if not library and any(word in kind for word in _NO_IMAGES):
         fix = "open it as a library of reference spectra" if "library" in kind else "open the image that it is made of"
         raise InputError(f"not an image: its file type is '{header.text('file type')[:60]}'", fix=fix)
     if header.text("file compression") not in ("", "0"):
@@ -126,7 +134,7 @@ def read_layout(header: EnviHeader, axes: str | None = None) -> Layout:
     dtype = np.dtype(order + DATA_TYPES[number])
     if dtype.itemsize == 1:
         notes = ()
-    if kind not in _IMAGES:
+    if kind not in _IMAGES and not library:
         notes += (f"its file type '{header.text('file type')[:60]}' was read as raw data",)
     found, said = _axes(header, sizes["b"], axes)
     return Layout(sizes, found, dtype, header.whole("header offset", 0), (*notes, *said))
