@@ -176,8 +176,9 @@ def format_of(path: str | PathLike[str]) -> Format:
     if is_folder:
         raise InputError("this is a folder, and not one that holds a cube", where=path)
     if named:
+        article = "an" if named[0].title[0] in "AEIOU" else "a"
         raise InputError(
-            f"not a {' or '.join(known.title for known in named)} file",
+            f"not {article} {' or '.join(known.title for known in named)} file",
             where=path,
             fix="the file is damaged or of another kind",
         )

@@ -201,7 +201,7 @@ def test_other_formats_keep_their_files_when_a_header_lies_beside(tmp_path):
     with pytest.raises(InputError, match="no known file format"):
         read_cube(tmp_path / "a.png")
     (tmp_path / "b.hdr").write_bytes(b"#?RADIANCE\n")
-    with pytest.raises(InputError, match=r"b\.hdr: not a ENVI \.hdr \+ data file"):
+    with pytest.raises(InputError, match=r"b\.hdr: not an ENVI \.hdr \+ data file"):
         read_cube(tmp_path / "b.hdr")
 
 

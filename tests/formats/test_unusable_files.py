@@ -104,7 +104,7 @@ def test_flipped_bytes_give_a_cube_or_one_clear_error(tmp_path, good, kind, hits
 def test_other_files_with_our_suffix_are_refused(tmp_path, suffix, content):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.\w+: not a .*(MATLAB|NumPy|TIFF|ENVI).* file"):
+    with pytest.raises(InputError, match=r"a\.\w+: not an? .*(MATLAB|NumPy|TIFF|ENVI).* file"):
         read_cube(path)
 
 
