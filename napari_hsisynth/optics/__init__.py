@@ -6,6 +6,7 @@ from napari_hsisynth.optics.chromophores import (
     mua_melanosome_per_cm,
     musp_per_cm,
 )
+from napari_hsisynth.optics.overlays import Absorber, absorbers, scaled_to
 from napari_hsisynth.optics.phantom import Phantom, lesion_phantom, phantom_series
 from napari_hsisynth.optics.reflectance import (
     PRESETS,
@@ -16,14 +17,19 @@ from napari_hsisynth.optics.reflectance import (
     slab,
 )
 from napari_hsisynth.optics.sensor import SENSORS, WAVELENGTHS_NM
+from napari_hsisynth.optics.skin_indices import SKIN_INDEX_METHOD, SkinIndices, skin_indices
 
 __all__ = [
     "PRESETS",
     "SENSORS",
+    "SKIN_INDEX_METHOD",
     "SURFACE_REFLECTANCE",
     "WAVELENGTHS_NM",
+    "Absorber",
     "Phantom",
     "Skin",
+    "SkinIndices",
+    "absorbers",
     "half_space_reflectance",
     "lesion_phantom",
     "mua_base_per_cm",
@@ -31,6 +37,8 @@ __all__ = [
     "mua_melanosome_per_cm",
     "musp_per_cm",
     "phantom_series",
+    "scaled_to",
+    "skin_indices",
     "skin_reflectance",
     "slab",
 ]
