@@ -1,6 +1,7 @@
 """The study folder: manifest, masks, crops, splits, and the exchange with other tools."""
 
 from napari_hsisynth.study.annotation import Annotation, AnnotationSummary
+from napari_hsisynth.study.class_spectra import SKIN_MARGIN_PX, class_spectra
 from napari_hsisynth.study.collection import Collection, load_collection
 from napari_hsisynth.study.cropping import CropReport, make_crops
 from napari_hsisynth.study.crops import (
@@ -23,6 +24,7 @@ __all__ = [
     "DIAGNOSIS_COLOURS",
     "HELD_OUT",
     "PIN_COLOURS",
+    "SKIN_MARGIN_PX",
     "Annotation",
     "AnnotationSummary",
     "Cancelled",
@@ -35,6 +37,7 @@ __all__ = [
     "ImportReport",
     "Instance",
     "Study",
+    "class_spectra",
     "import_hsidermoscopy",
     "load_collection",
     "make_crops",
