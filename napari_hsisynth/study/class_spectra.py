@@ -90,6 +90,8 @@ def _lesions(data: NDArray[np.float32], annotation: Annotation) -> list[tuple[Di
 def _skin(annotation: Annotation) -> NDArray[np.bool_]:
     from scipy import ndimage  # here, for a study opens without it
 
+    if not annotation.mask.any():
+        return np.zeros(annotation.mask.shape, bool)  # an accepted lesion without pixels can be anywhere
     return ndimage.distance_transform_edt(annotation.mask == 0) > SKIN_MARGIN_PX
 
 
