@@ -71,7 +71,7 @@ def scaled_to(curve: ArrayLike, low: float, high: float) -> NDArray[np.float64]:
     Parameters
     ----------
     curve : array_like
-        Values; those that are not finite stay so and do not count.
+        Values; those that are not finite give NaN and do not count.
     low, high : float
         Ends of the view, finite; `high` may be the lower one, which turns the curve upside down as absorption appears
         in reflectance.
@@ -89,11 +89,9 @@ def scaled_to(curve: ArrayLike, low: float, high: float) -> NDArray[np.float64]:
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"a view from {low} to {high} has no size")
     values = np.asarray(curve, dtype=np.float64)
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return values.copy()
-    least, most = finite.min(), finite.max()
-    if most == least:
-        return np.where(np.isfinite(values), (low + high) / 2, values)
-    share = (values - least) / (most - least)
+    values = np.where(np.isfinite(values), values, np.nan)
+    if np.isnan(values).all():
+        return values
+    least, most = np.nanmin(values), np.nanmax(values)
+    share = (values - least) / (most - least) if most > least else 0.5 + 0 * values
     return low * (1 - share) + high * share

@@ -93,13 +93,15 @@ def skin_indices(cube: Cube, *, reference: ArrayLike | None = None, mask: ArrayL
        C = \sigma^2 I + \sigma_g^2 \langle J_g J_g^T\rangle + \sigma_s^2 \langle J_s J_s^T\rangle
 
     where :math:`J_g, J_s` are the derivatives of :math:`\ln R` by scattering and saturation, averaged over typical
-    tissue, with spreads of 10 % and .07, and :math:`\sigma = .02`: generalised least squares, which does not mistake
-    what scattering and saturation do for pigment or blood. Solved by a look-up table of :math:`R` and Gauss-Newton
-    steps about its nearest entry.
+    tissue, with spreads of 10 % and .07, and :math:`\sigma = .02`: generalised least squares, which counts little what
+    scattering and saturation may have done. Solved by a look-up table of :math:`R` and Gauss-Newton steps about its
+    nearest entry.
 
     What the light sees of melanin is its amount per area: an epidermis of another thickness :math:`t` reads
-    :math:`m\,t/60` µm. In strongly pigmented lesions little light reaches the dermis, and the blood index is then only
-    good for comparing; see the tests for what is reached on phantoms.
+    :math:`m\,t` / 60 µm. Scattering that is 10 % off moves both indices by about 10 %, a saturation that is .07 off
+    moves melanin by 5 %. On phantoms with ideal bands the median error in the lesion is about 5 % of the melanin per
+    area (17 % in the worst of 24) and 15 % of the blood. Under melanin fractions above .12 little light reaches the
+    dermis: the blood index there need not even rise with the truth.
 
     References
     ----------
