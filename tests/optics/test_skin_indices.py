@@ -96,35 +96,35 @@ def test_what_is_not_fitted_moves_the_indices_by_what_the_docs_say():
 
     assert max(off()) < 1e-3
     for scattering in (0.9, 1.1):
-        assert max(off(scattering=scattering)) < 0.12
-    weighted = off(saturation=0.58)
-    assert weighted[0] < 0.06
-    assert weighted[1] < 0.005
+        melanin_off, blood_off = off(scattering=scattering)
+        assert melanin_off < 0.06
+        assert blood_off < 0.12
+    for saturation in (0.58, 0.72):
+        assert max(off(saturation=saturation)) < 0.015
 
 
-def test_weights_bring_the_pigment_of_phantoms_closer_to_the_truth(monkeypatch):
+def test_weights_bring_the_blood_of_phantoms_closer_to_the_truth(monkeypatch):
     phantoms = [lesion_phantom("melanoma", (48, 64), seed) for seed in range(4)]
 
-    def error():
+    def mean_rank():
         FIT._table.cache_clear()
-        errors = []
+        ranks = []
         for phantom in phantoms:
-            pigment = phantom.maps["melanin_fraction"] * phantom.maps["thickness_cm"] / 0.006
-            melanin = skin_indices(phantom.cube).melanin_fraction
-            errors.append(np.median(np.abs(melanin / pigment - 1)[phantom.mask]))
-        return np.mean(errors)
+            blood = skin_indices(phantom.cube, mask=phantom.mask).blood_fraction[phantom.mask]
+            ranks.append(spearmanr(blood, phantom.maps["blood_fraction"][phantom.mask]).statistic)
+        return np.mean(ranks)
 
-    weighted = error()
-    monkeypatch.setattr(FIT, "_SATURATION_SPREAD", 0.0)
-    monkeypatch.setattr(FIT, "_SCATTERING_SPREAD", 0.0)
-    plain = error()
+    weighted = mean_rank()
+    for name in ("_SATURATION_SPREAD", "_SCATTERING_SPREAD", "_BRIGHTNESS_SPREAD"):
+        monkeypatch.setattr(FIT, name, 0.0)
+    plain = mean_rank()
     FIT._table.cache_clear()
-    assert weighted < 0.8 * plain
+    assert weighted > plain + 0.05
 
 
 def test_pigment_counts_per_area():
-    thick = skin_indices(seen(0.05, 0.004, thickness=0.009))
-    assert thick.melanin_fraction[0, 0] == pytest.approx(0.05 * 0.009 / 0.006, rel=0.05)
+    thick = skin_indices(seen(0.05, 0.004, thickness=0.0075))
+    assert thick.melanin_fraction[0, 0] == pytest.approx(0.05 * 0.0075 / 0.006, rel=0.08)
 
 
 def test_typical_tissues_stand_in_the_right_order():
@@ -151,7 +151,7 @@ def test_phantoms_give_back_their_pigment_and_their_blood(phantom):
 
 
 def test_blood_in_the_lesion_rises_with_the_truth_where_pigment_lets_light_through():
-    """Median melanin below .12; under more of it the rank correlation falls to .1, which the docs say."""
+    """Median melanin below .12; under more of it the rank correlation falls to .2, which the docs say."""
     ranks = []
     for kind in ("melanoma", "dysplastic_nevus", "nevus"):
         for seed in range(3):
@@ -161,7 +161,7 @@ def test_blood_in_the_lesion_rises_with_the_truth_where_pigment_lets_light_throu
                 ranks.append(spearmanr(blood[phantom.mask], phantom.maps["blood_fraction"][phantom.mask]).statistic)
     assert len(ranks) >= 5
     assert np.median(ranks) > 0.9
-    assert min(ranks) > 0.4
+    assert min(ranks) > 0.6
 
 
 # --- gains
