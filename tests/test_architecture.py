@@ -27,6 +27,7 @@ TORCH_FREE = [
     "cube",
     "spectra",
     "composite",
+    "corrections",
     "formats",
     "optics",
     "study",

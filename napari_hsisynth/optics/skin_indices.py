@@ -33,7 +33,7 @@ _TYPICAL = tuple((melanin, blood) for melanin in (0.03, 0.08, 0.15) for blood in
 # The table: fractions at offset * (e^(number * step) - 1), which is even near 0 and a constant share far from it
 _MELANIN_OFFSET, _MELANIN_NODES = 0.01, 128
 _BLOOD_OFFSET, _BLOOD_NODES = 0.002, 64
-_COMPONENTS = 8  # of the table's spectra; they hold all but 1e-5 of them
+_COMPONENTS = 8  # of the table's weighted spectra; they hold all but 2e-4 of their variance
 _ROUNDS = 8
 _APART = 8  # starts, nodes
 _LONGEST = 8  # step in blood, nodes

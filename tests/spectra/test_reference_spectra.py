@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_hsisynth.errors import InputError
@@ -26,6 +26,7 @@ def test_transforms_come_in_the_order_of_the_menu_with_their_units():
     assert TRANSFORM_LABELS["second derivative"] == "second derivative (1/nm²)"
 
 
+@settings(deadline=None)
 @given(gain=st.floats(1e-150, 1e150))
 def test_normalised_spectra_have_length_1_whatever_the_gain(gain):
     spectra = np.random.default_rng(0).normal(size=(7, 5))
@@ -43,6 +44,7 @@ def test_spectra_without_a_length_are_nan_and_leave_the_others_alone():
     np.testing.assert_allclose(found[:, 3], [0.6, 0.8])
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 50), wanted=st.lists(st.floats(300, 900), min_size=1, max_size=20))
 def test_resampling_is_linear_interpolation_inside_and_nothing_outside(seed, wanted):
     rng = np.random.default_rng(seed)
@@ -76,6 +78,7 @@ def test_resampling_along_any_axis_and_of_one_band():
         resample([1, 2, 3], [500, 510], [505])
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 20), axis=st.sampled_from([0, 1, 2, -1]))
 def test_difference_and_ratio_undo_sum_and_product(seed, axis):
     rng = np.random.default_rng(seed)

@@ -35,6 +35,7 @@ def test_quartiles_are_those_of_the_valid_pixels(rng):
     np.testing.assert_array_equal(plain.mean, found.mean)
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 9))
 def test_quartiles_of_few_pixels_follow_the_linear_rule(n):
     values = np.random.default_rng(n).normal(size=(2, 1, n))
