@@ -161,8 +161,24 @@ def test_more_absorber_is_darker_at_every_wavelength(field, darker):
     assert (skin_reflectance(CHECK_NM, *changed) < skin_reflectance(CHECK_NM, *skin)).all()
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32 - 1))
+def test_two_layers_are_the_slab_on_the_half_space(seed):
+    # the fused form of whole images against the two functions that are tested above, one number at a time
+    rng = np.random.default_rng(seed)
+    melanin, blood, saturation = rng.uniform(0, (0.5, 0.2, 1.0))
+    thickness, gain = rng.choice([0.0, rng.uniform(0, 0.05), math.inf]), rng.uniform(0.2, 4)
+    wavelengths = rng.uniform(450, 700, 3)
+    found = skin_reflectance(wavelengths, melanin, thickness, blood, saturation, gain)
+    for nm, value in zip(wavelengths, found, strict=True):
+        base, musp = mua_base_per_cm(nm), gain * musp_per_cm(nm)
+        above, passed = slab(base + melanin * (mua_melanosome_per_cm(nm) - base), musp, thickness)
+        below = half_space_reflectance(base + blood * (mua_blood_per_cm(nm, saturation) - base), musp)
+        assert value == pytest.approx(above + passed**2 * below / (1 - above * below), rel=1e-9)
+
+
 def test_maps_broadcast_and_float32_stays_float32(monkeypatch):
-    monkeypatch.setattr("napari_hsisynth.optics.reflectance._BLOCK", 7)  # several blocks, the last one short
+    monkeypatch.setattr("napari_hsisynth.optics.two_layers._BLOCK", 7)  # several blocks, the last one short
     melanin = np.linspace(0.01, 0.2, 5, dtype=np.float32)[:, None]
     blood = np.linspace(0.002, 0.02, 4, dtype=np.float32)
     maps = skin_reflectance([500, 600], melanin, 0.006, blood, 0.65, 1.0)
