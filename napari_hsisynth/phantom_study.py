@@ -1,14 +1,15 @@
-"""A study of phantoms: simulated lesions with their true masks."""
+"""A study of phantoms: simulated lesions with their true masks and diagnoses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.optics import phantom_series
 from napari_hsisynth.optics.phantom import KINDS
-from napari_hsisynth.study import Cancelled, Study
+from napari_hsisynth.study import Cancelled, Diagnosis, Study
 from napari_hsisynth.study.storage import new_folder
 
 NOTE = "PHANTOM: simulated cubes, no patient"
@@ -46,7 +47,8 @@ def make_phantom_study(
     Returns
     -------
     Study
-        With an accepted annotation, the true mask, for every cube.
+        With an accepted annotation for every cube: the true mask of each of its lesions with its own diagnosis, which
+        may be another than the cube's.
 
     Raises
     ------
@@ -68,7 +70,11 @@ def make_phantom_study(
                 progress(done, total)
             if study is None:
                 study = Study.create(hidden, wavelengths_nm=made.cube.wavelengths_nm, notes=NOTE)
-            study.add_cube(made.cube, cube_id, made.kind, mask=made.mask)
+            study.add_cube(made.cube, cube_id, made.kind, mask=made.instances)
+            if len(set(made.kinds)) > 1:
+                annotation = study.annotation(cube_id)
+                lesions = (replace(each, diagnosis=Diagnosis(made.kinds[each.id - 1])) for each in annotation.instances)
+                study.save_annotation(annotation.replace(instances=tuple(lesions)))
     if progress is not None:
         progress(total, total)
     return Study.open(root)

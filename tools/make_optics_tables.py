@@ -14,6 +14,8 @@ from pathlib import Path
 
 import scipy.io
 
+#: Percentiles 1 and 99 and the maximum, per band.
+OF_ALL_PIXELS = ("p1", "p99", "max")
 DATA = Path(__file__).resolve().parent.parent / "napari_hsisynth" / "optics" / "data"
 
 
@@ -29,11 +31,12 @@ def haemoglobin_rows(folder: Path) -> list[list[str]]:
 
 
 def sensor_rows(per_band: Path) -> list[list[str]]:
-    """Band number, then mean and standard deviation of skin, dysplastic nevi and melanoma in the real data."""
+    """Band, mean and standard deviation of skin, dysplastic nevi and melanoma, and `OF_ALL_PIXELS`."""
     with per_band.open(newline="") as file:
         rows = list(csv.DictReader(file))
     published = ("normal_skin", "dysplastic_nevi", "melanoma")
-    return [[row["band"]] + [row[f"{name}_{what}"] for name in published for what in ("mean", "std")] for row in rows]
+    classes = [f"{name}_{what}" for name in published for what in ("mean", "std")]
+    return [[row[name] for name in ("band", *classes, *OF_ALL_PIXELS)] for row in rows]
 
 
 def write(name: str, header: list[str], rows: list[list[str]]) -> None:
@@ -52,7 +55,7 @@ def main() -> None:
         "haemoglobin.csv", ["wavelength_nm", "oxy_per_cm_m", "deoxy_per_cm_m"], haemoglobin_rows(arguments.haemoglobin)
     )
     figures = [f"{name}_{what}" for name in ("skin", "dysplastic_nevus", "melanoma") for what in ("mean", "std")]
-    write("hsidermoscopy.csv", ["band", *figures], sensor_rows(arguments.per_band))
+    write("hsidermoscopy.csv", ["band", *figures, *OF_ALL_PIXELS], sensor_rows(arguments.per_band))
 
 
 if __name__ == "__main__":

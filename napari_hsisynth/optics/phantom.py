@@ -1,10 +1,10 @@
-"""Phantoms: simulated cubes of one pigmented lesion with everything known about it. The offline sample data."""
+"""Phantoms: simulated cubes of pigmented lesions with everything known about them. The offline sample data."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,23 @@ from numpy.typing import NDArray
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.optics.draws import Draws
 from napari_hsisynth.optics.lesions import KINDS, Traits, draw_traits
-from napari_hsisynth.optics.reflectance import SURFACE_REFLECTANCE, Skin, skin_reflectance
+from napari_hsisynth.optics.reflectance import SURFACE_REFLECTANCE, skin_reflectance
 from napari_hsisynth.optics.sensor import SENSORS, WAVELENGTHS_NM, record
-from napari_hsisynth.optics.shapes import random_field, random_outline
+from napari_hsisynth.optics.shapes import Outline, random_outline
+from napari_hsisynth.optics.surface import bare, covered, draw_surface
+from napari_hsisynth.optics.tissue import grow_lesion, plain_skin
 
 LEAST_SIDE_PX = 16
 PHANTOM_NOTE = "PHANTOM: simulated with an optical model of skin; no patient"
+
+# Further lesions: how often one, and how often another, is looked for; not always is there room
+_MORE = (0.23, 0.3)
+_MORE_SIZE = (0.10, 0.26)  # mean diameter, share of the shorter side
+_LEAST_DIAMETER_PX = 6.0
+_CLEARANCE = 1.15  # radii of skin between two lesions
+_TRIES = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,19 +40,29 @@ class Phantom:
     cube : Cube
         16 bands, 465-630 nm. Its name starts with PHANTOM and its provenance says how to make it again.
     mask : ndarray, bool, shape (y, x)
-        The lesion: one piece, inside the image.
+        All lesions, under hair and glints too. Each is one piece, and skin is all around it.
+    instances : ndarray, uint8, shape (y, x)
+        Label of the lesion in every pixel: 0 is skin, 1 the lesion that the cube is named after, then any others.
+    kinds : tuple of str
+        Diagnosis of each lesion, ``kinds[label - 1]``.
     maps : dict of ndarray, float32, shape (y, x)
         ``melanin_fraction``, ``thickness_cm``, ``blood_fraction``, ``oxygen_saturation``, ``scattering_gain``: what the
-        reflectance was computed from, see `skin_reflectance`.
+        reflectance of the skin was computed from, see `skin_reflectance`.
+    hair, specular : ndarray, float32, shape (y, x)
+        Share of each pixel that hair hides or that shines, 0-1; all 0 for ``sensor="ideal"``.
     kind : str
-        The diagnosis: ``"melanoma"``, ``"dysplastic_nevus"`` or ``"nevus"``.
+        Diagnosis of the first lesion and of the cube: ``"melanoma"``, ``"dysplastic_nevus"`` or ``"nevus"``.
     sensor : str
         ``"ideal"`` or ``"hsidermoscopy"``.
     """
 
     cube: Cube
     mask: NDArray[np.bool_]
+    instances: NDArray[np.uint8]
+    kinds: tuple[str, ...]
     maps: dict[str, NDArray[np.float32]]
+    hair: NDArray[np.float32]
+    specular: NDArray[np.float32]
     kind: str
     sensor: str
 
@@ -50,10 +70,12 @@ class Phantom:
 def lesion_phantom(
     kind: str, shape: tuple[int, int] = (256, 512), seed: int = 0, sensor: str = "ideal", *, name: str = ""
 ) -> Phantom:
-    """Simulate one pigmented lesion on skin.
+    """Simulate a pigmented lesion on skin.
 
-    The lesion is drawn from `kind`, `shape` and `seed` alone: both sensors show the same one, and neither earlier calls
-    nor the global random state matter. The same call gives the same bits again on the same machine and NumPy.
+    The lesion and its skin are drawn from `kind`, `shape` and `seed` alone: both sensors show the same ones, and
+    neither earlier calls nor the global random state nor the number of threads matter. The same call gives the same
+    bits again on the same machine and NumPy. On other platforms values agree to about 1e-5; of the mask, isolated
+    pixels whose centre lies on the outline may differ.
 
     Parameters
     ----------
@@ -64,8 +86,10 @@ def lesion_phantom(
     seed : int
         Any integer.
     sensor : str
-        ``"ideal"``: narrow bands, gain 1, no noise; the values are reflectance. ``"hsidermoscopy"``: gains, exposure,
-        blur and noise that bring the values into the published ranges of the real data; they leave 0-1.
+        ``"ideal"``: narrow bands, gain 1, one lesion on bare skin; the values are reflectance.
+        ``"hsidermoscopy"``: what the real data has. Further small lesions in about one cube of five, hair over skin and
+        lesions in one of three, glints; then gains, exposure, a lamp that darkens towards the corners, blur, saturation
+        and noise that bring the values into the published ranges; they leave 0-1.
     name : str, optional
         Name of the cube; starts with PHANTOM. Made of kind and seed if not given.
 
@@ -90,15 +114,28 @@ def lesion_phantom(
     name = name or f"PHANTOM_{kind}_{seed}"
     if not name.startswith("PHANTOM"):
         raise InputError("the name of a phantom starts with PHANTOM", where=repr(name))
-    traits = draw_traits(_stream("traits", kind, seed), kind)
-    skin, mask = _lesion(traits, shape, _stream("texture", kind, seed))
+    traits = draw_traits(Draws("traits", kind, seed), kind)
+    lesions = [(kind, traits, _outline(Draws("outline", kind, seed), shape, traits))]
+    surface = bare(shape)
+    if sensor != "ideal":
+        lesions += _more_lesions(Draws("more lesions", kind, seed), shape, kind, lesions[0][2])
+        surface = draw_surface(Draws("surface", kind, seed), shape)
+
+    skin = plain_skin(Draws("skin", kind, seed), traits, shape)
+    instances = np.zeros(shape, np.uint8)
+    for label, (_, own, outline) in enumerate(lesions, start=1):
+        window, inside = grow_lesion(skin, Draws("texture", kind, seed, label), own, outline)
+        instances[window][inside] = label
     reflectance = skin_reflectance(WAVELENGTHS_NM, *skin)
     reflectance += np.float32(SURFACE_REFLECTANCE)
-    data = record(reflectance, sensor, _stream("sensor", kind, seed))
+    covered(reflectance, surface, WAVELENGTHS_NM)
+    data = record(reflectance, sensor, Draws("sensor", kind, seed))
+
+    kinds = tuple(each for each, _, _ in lesions)
     provenance: dict[str, Any] = {"phantom": True, "kind": kind, "seed": seed, "sensor": sensor, "shape": list(shape)}
-    provenance["traits"] = traits.to_json()
+    provenance |= {"kinds": list(kinds), "traits": traits.to_json()}
     cube = Cube(data, WAVELENGTHS_NM, name=name, provenance=provenance, notes=(PHANTOM_NOTE,))
-    return Phantom(cube, mask, skin._asdict(), kind, sensor)
+    return Phantom(cube, instances > 0, instances, kinds, skin._asdict(), surface.hair, surface.specular, kind, sensor)
 
 
 def phantom_series(
@@ -133,57 +170,46 @@ def phantom_series(
         for number in range(_integer(per_class, "per_class")):
             cube_id = f"PHANTOM_{kind}_{number:04d}"
             # below 2**53, so that no JSON reader rounds it
-            own_seed = int(_stream("series", str(kind), seed, number).integers(2**53))
+            own_seed = Draws("series", str(kind), seed, number).integer(53)
             yield cube_id, lesion_phantom(kind, shape, own_seed, sensor, name=cube_id)
 
 
-def _lesion(traits: Traits, shape: tuple[int, int], rng: np.random.Generator) -> tuple[Skin, NDArray[np.bool_]]:
-    """Lay out one lesion: the maps of the skin model, float32 (y, x), and the true mask."""
-    outline = random_outline(
-        rng, shape, size=traits.size, elongation=traits.elongation, irregularity=traits.irregularity
+def _outline(draws: Draws, shape: tuple[int, int], traits: Traits) -> Outline:
+    return random_outline(
+        draws,
+        shape,
+        size=traits.size,
+        elongation=traits.elongation,
+        irregularity=traits.irregularity,
+        lobing=traits.lobing,
     )
-    heavy_side, abrupt_side, scar_side = np.exp(1j * rng.uniform(0, 2 * np.pi, 3)).astype(np.complex64)
-    cloudy = random_field(rng, shape, cycles=0, width=5)
-    scars = random_field(rng, shape, cycles=0, width=3)
-    fine = random_field(rng, shape, cycles=20, width=7)
-    vessels = random_field(rng, shape, cycles=9, width=4)
-
-    level, direction = outline.level(shape)
-    mask = level < 1
-    # How far the lesion's tissue has replaced skin: .5 on the outline; melanoma ends abruptly on one side only.
-    fading = traits.edge * (1 + 0.5 * _along(direction, abrupt_side))
-    presence = 1 / (1 + np.exp(np.clip((level - 1) / (0.5 * fading), -30, 30)))
-    # A network of pigmented lines runs where a field of narrow band width crosses zero.
-    network = np.exp(-2 * fine * fine) - np.float32(0.45)
-    log_pigment = traits.unevenness * cloudy + traits.network * network
-    log_pigment += traits.imbalance / 2 * level * _along(direction, heavy_side)
-    pigment = presence * np.exp(np.minimum(log_pigment, np.float32(1.2)))
-    scarred = traits.regression * presence / (1 + np.exp(-6 * (scars + _along(direction, scar_side) - np.float32(1))))
-
-    melanin = traits.skin_melanin * (1 + np.float32(0.05) * cloudy + np.float32(0.05) * fine)
-    melanin += traits.melanin * (1 - scarred) * pigment
-    blood = traits.skin_blood + traits.blood * presence * (1 + scarred)
-    blood *= np.exp(np.float32(0.18) * vessels + np.float32(0.08) * scars)
-    skin = Skin(
-        melanin_fraction=np.clip(melanin, 0, 0.5),
-        thickness_cm=traits.skin_thickness_cm * (1 + (traits.thickening - 1) * presence * (1 - scarred)),
-        blood_fraction=np.clip(blood, 0, 0.2),
-        oxygen_saturation=np.float32(0.65) + (traits.oxygen_saturation - np.float32(0.65)) * presence,
-        scattering_gain=(1 + (traits.scattering_gain - 1) * presence + np.float32(0.2) * scarred)
-        * np.exp(np.float32(0.025) * fine - np.float32(0.025) * vessels),
-    )
-    return Skin(*(np.asarray(each, np.float32) for each in skin)), mask
 
 
-def _along(direction: NDArray[np.complex64], axis: np.complex64) -> NDArray[np.float32]:
-    """Cosine between unit vectors and an axis, -1 to 1."""
-    return direction.real * axis.real + direction.imag * axis.imag
-
-
-def _stream(*key: object) -> np.random.Generator:
-    """Random numbers that depend on `key` alone, of any integers and words."""
-    # SFC64 because noise is half of a phantom's time, and it draws twice as fast as the default generator
-    return np.random.Generator(np.random.SFC64(list("/".join(map(str, key)).encode())))
+def _more_lesions(draws: Draws, shape: tuple[int, int], kind: str, first: Outline) -> list[tuple[str, Traits, Outline]]:
+    """Draw small lesions beside the first: of its kind or common nevi, none near another or near the edge."""
+    lesions: list[tuple[str, Traits, Outline]] = []
+    taken = [first]
+    for chance in _MORE:
+        wanted = draws.uniform() < chance
+        own = kind if draws.uniform() < 0.5 else "nevus"
+        size = max(draws.uniform(*_MORE_SIZE), _LEAST_DIAMETER_PX / min(shape))
+        traits = replace(draw_traits(draws, own), size=size)
+        outline = _outline(draws, shape, traits)
+        places = np.stack([draws.uniforms(_TRIES, 0, length - 1) for length in shape], axis=1)
+        if not wanted:
+            break
+        reach = outline.reach_px * _CLEARANCE
+        free = ((places > reach + 1) & (places < np.array(shape) - 2 - reach)).all(axis=1)
+        for other in taken:
+            away = np.hypot(*(places - other.centre).T)
+            free &= away > reach + other.reach_px * _CLEARANCE
+        if not free.any():
+            break
+        centre = places[int(np.argmax(free))]
+        outline = replace(outline, centre=(float(centre[0]), float(centre[1])))
+        lesions.append((own, traits, outline))
+        taken.append(outline)
+    return lesions
 
 
 def _checked(kind: str, shape: tuple[int, int], seed: int, sensor: str) -> tuple[str, tuple[int, int], int, str]:

@@ -7,6 +7,7 @@ import pytest
 
 from napari_hsisynth.cli import main
 from napari_hsisynth.optics import phantom_series
+from napari_hsisynth.phantom_study import make_phantom_study
 from napari_hsisynth.study import Study
 
 ARGUMENTS = ["--per-class", "2", "--shape", "20", "32", "--seed", "7"]
@@ -27,9 +28,23 @@ def test_verb_writes_what_the_series_makes(tmp_path, capsys, sensor):
         cube, annotation = study.read_cube(cube_id), study.annotation(cube_id)
         assert cube.data.tobytes() == made.cube.data.tobytes()
         assert cube.provenance["phantom"] is True
-        np.testing.assert_array_equal(annotation.mask > 0, made.mask)
-        assert [(each.diagnosis, each.status) for each in annotation.instances] == [(made.kind, "accepted")]
+        np.testing.assert_array_equal(annotation.mask, made.instances)
+        assert [(each.id, each.diagnosis, each.status) for each in annotation.instances] == [
+            (label, kind, "accepted") for label, kind in enumerate(made.kinds, start=1)
+        ]
         assert annotation.status == "done"
+
+
+def test_lesions_of_one_cube_keep_their_own_diagnoses(tmp_path):
+    study = make_phantom_study(tmp_path / "study", per_class=8, shape=(64, 96), seed=6)
+    made = dict(phantom_series(8, (64, 96), seed=6, sensor="hsidermoscopy"))
+    assert any(len(set(each.kinds)) == 2 for each in made.values())
+    for cube_id, phantom in made.items():
+        annotation = study.annotation(cube_id)
+        assert study.entry(cube_id).diagnosis == phantom.kind
+        for label, kind in enumerate(phantom.kinds, start=1):
+            assert annotation.instance(label).diagnosis == kind
+            np.testing.assert_array_equal(annotation.mask_of(label), phantom.instances == label)
 
 
 def test_verb_refuses_a_size_without_room_for_a_lesion_and_leaves_nothing(tmp_path, capsys):

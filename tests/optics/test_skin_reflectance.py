@@ -268,7 +268,7 @@ def test_model_follows_measured_cheeks():
     assert max(errors) < 0.025
 
 
-@pytest.mark.parametrize("module", ["chromophores", "reflectance", "phantom"])
+@pytest.mark.parametrize("module", ["chromophores", "reflectance", "phantom", "draws", "quality"])
 def test_docstring_examples_hold(module):
     result = doctest.testmod(importlib.import_module(f"napari_hsisynth.optics.{module}"))
     assert result.attempted

@@ -50,15 +50,19 @@ def test_one_click_finds_a_plain_lesion_in_any_number_of_bands(bands):
 @pytest.mark.parametrize("kind", ["melanoma", "dysplastic_nevus", "nevus"])
 @pytest.mark.parametrize("shape", [(256, 512), (64, 64)])
 def test_phantoms_are_found_by_click_box_and_without_prompts(kind, shape):
-    phantom = lesion_phantom(kind, shape=shape, seed=3, sensor="hsidermoscopy")
-    segmenter, truth = on(phantom.cube), phantom.mask
-    depth = ndi.distance_transform_edt(truth)
-    click = np.unravel_index(depth.argmax(), depth.shape)
-    ys, xs = np.nonzero(truth)
-    box = (ys.min(), xs.min(), ys.max() + 1, xs.max() + 1)
-    assert iou(segmenter.predict(Prompts([click], [1])).masks[0], truth) > 0.75
-    assert iou(segmenter.predict(Prompts(box=box)).masks[0], truth) > 0.75
-    assert iou(segmenter.propose().masks.any(axis=0), truth) > 0.75
+    found = []
+    for seed in range(6):  # among them faint ones, with scars, under hair: few of them are missed by a single click
+        phantom = lesion_phantom(kind, shape=shape, seed=seed, sensor="hsidermoscopy")
+        segmenter, truth = on(phantom.cube), phantom.instances == 1
+        depth = ndi.distance_transform_edt(truth)
+        click = np.unravel_index(depth.argmax(), depth.shape)
+        ys, xs = np.nonzero(truth)
+        box = (ys.min(), xs.min(), ys.max() + 1, xs.max() + 1)
+        by_click = iou(segmenter.predict(Prompts([click], [1])).masks[0], truth)
+        by_box = iou(segmenter.predict(Prompts(box=box)).masks[0], truth)
+        found.append((by_click, by_box, iou(segmenter.propose().masks.any(axis=0), phantom.mask)))
+    assert (np.median(found, axis=0) > 0.85).all()
+    assert np.min(found, axis=0)[1] > 0.75
 
 
 def test_a_lesion_that_fills_most_of_a_crop_is_proposed():
