@@ -44,7 +44,7 @@ class CommandLine(QWidget):
         self._back = QTimer(self)
         self._back.setSingleShot(True)
         self._back.setInterval(_COPIED_MS)
-        self._back.timeout.connect(lambda: self.copy_button.setText("Copy"))
+        self._back.timeout.connect(self._offer)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.line, 1)
@@ -71,3 +71,7 @@ class CommandLine(QWidget):
             clipboard.setText(self._command)
             self.copy_button.setText("Copied")
             self._back.start()
+
+    def _offer(self) -> None:
+        # a method, not a lambda: Python's garbage collector may empty a lambda before Qt lets go of the timer
+        self.copy_button.setText("Copy")
