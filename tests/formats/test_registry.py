@@ -36,8 +36,8 @@ def plugins(monkeypatch):
 
 def test_built_in_formats_and_what_they_can():
     found = {known.name: (known.readable, known.writable) for known in list_formats()}
-    assert found["matlab5"] == found["npz"] == found["npy"] == (True, True)
-    assert found["matlab73"] == found["tiff"] == (True, False)
+    assert found["matlab5"] == found["npz"] == found["npy"] == found["tiff"] == (True, True)
+    assert found["matlab73"] == (True, False)
 
 
 def test_another_package_can_add_a_format(plugins, tmp_path):

@@ -10,6 +10,7 @@ from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats import parts_of, read_cube, write_cube
 
+KEEP_EVERYTHING = [".npz", ".mat", ".hdr", ".tif", ".ome.tif"]
 SHAPES = st.tuples(st.one_of(st.just(16), st.integers(1, 20)), st.integers(1, 7), st.integers(1, 7))
 #: No lone surrogates and no NUL: neither is text that a file could hold.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -46,7 +47,7 @@ def cubes(draw):
     return Cube(data, draw(st.lists(centres, min_size=shape[0], max_size=shape[0])), **labels)
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".mat", ".hdr"])
+@pytest.mark.parametrize("suffix", KEEP_EVERYTHING)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(cube=cubes())
 def test_everything_comes_back(tmp_path, suffix, cube):
@@ -79,14 +80,14 @@ def test_a_npy_comes_back_with_the_same_bands_or_is_refused(tmp_path, cube):
     assert not back.wavelengths_known
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".mat", ".hdr"])
+@pytest.mark.parametrize("suffix", KEEP_EVERYTHING)
 def test_names_that_are_no_text_do_not_stop_a_file_from_being_written(tmp_path, suffix):
     cube = Cube(np.ones((2, 3, 4)), [500, 600], name="caf\udce9")  # a Latin-1 file name on Linux
     write_cube(tmp_path / f"a{suffix}", cube)
     assert read_cube(tmp_path / f"a{suffix}").name == "caf?"
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".mat", ".hdr"])
+@pytest.mark.parametrize("suffix", KEEP_EVERYTHING)
 @pytest.mark.parametrize("bad", [{"a": float("nan")}, {"a": {1, 2}}, {"a": np.ones(2)}])
 def test_provenance_that_is_not_json_is_refused_and_nothing_is_written(tmp_path, suffix, bad):
     with pytest.raises(InputError, match="provenance"):
@@ -94,7 +95,7 @@ def test_provenance_that_is_not_json_is_refused_and_nothing_is_written(tmp_path,
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".mat", ".NPZ", ".Mat", ".NPY", ".Hdr"])
+@pytest.mark.parametrize("suffix", [*KEEP_EVERYTHING, ".NPZ", ".Mat", ".NPY", ".Hdr", ".OME.Tif"])
 def test_suffixes_count_in_any_case(tmp_path, suffix):
     path = tmp_path / f"A.b{suffix}"
     write_cube(path, Cube(np.ones((2, 3, 4)), [500, 600]))

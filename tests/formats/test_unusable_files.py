@@ -42,8 +42,13 @@ def make(path, kind):
             "ENVI\nsamples = 13\nlines = 12\nbands = 16\ndata type = 4\ninterleave = bsq\nbyte order = 0\n"
         )
         path.write_bytes(values.tobytes())
+    elif kind == "tiff of ours":
+        write_cube(path, Cube(values, np.linspace(465, 630, 16), name="a", provenance={"a": 1}))
+    elif kind == "tiff samples":
+        tifffile.imwrite(path, np.moveaxis(values, 0, -1), photometric="minisblack", planarconfig="contig")
     else:
-        tifffile.imwrite(path, values, photometric="minisblack", compression="zlib" if kind == "tiff zlib" else None)
+        how = {"compression": "zlib"} if "zlib" in kind else {}
+        tifffile.imwrite(path, values, photometric="minisblack", tile=(16, 16) if "tiles" in kind else None, **how)
 
 
 KINDS = {
@@ -55,6 +60,9 @@ KINDS = {
     "tiff": ".tif",
     "tiff zlib": ".tif",
     "envi": ".dat",
+    "tiff zlib tiles": ".tif",
+    "tiff samples": ".tif",
+    "tiff of ours": ".ome.tif",
 }
 
 
@@ -79,7 +87,7 @@ def test_truncated_files_are_refused_wherever_they_end(tmp_path, good, kind):
     whole = good[kind][:-16] if kind.startswith("tiff") else good[kind]
     for end in sorted({1, 3, 7, 100, 127, 128, 135, *np.linspace(1, len(whole) - 1, 40, dtype=int).tolist()}):
         path.write_bytes(whole[:end])
-        with pytest.raises(InputError, match=r"a\.\w+: "):
+        with pytest.raises(InputError, match=r"a\.[\w.]+: "):
             read_cube(path)
 
 
@@ -148,8 +156,8 @@ def test_unknown_suffixes_name_the_known_ones(tmp_path):
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(InputError, match=r"no known file format; readable are \.mat, \.npz, \.npy, \.tif"):
         read_cube(tmp_path / "a.txt")
-    with pytest.raises(InputError, match=r"end the name in one of \.mat, \.npz, \.npy.*\.hdr"):
-        write_cube(tmp_path / "a.tif", Cube(np.ones((2, 3, 4))))
+    with pytest.raises(InputError, match=r"end the name in one of \.mat, \.npz, \.npy, \.tif"):
+        write_cube(tmp_path / "a.xyz", Cube(np.ones((2, 3, 4))))
 
 
 def npy_header(shape, dtype="<f4"):
@@ -251,7 +259,7 @@ def test_writing_where_it_cannot_be(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
-@pytest.mark.parametrize("suffix", [".npz", ".npy", ".mat", ".hdr"])
+@pytest.mark.parametrize("suffix", [".npz", ".npy", ".mat", ".tif", ".hdr"])
 def test_a_full_disk_leaves_the_old_file(tmp_path, suffix, monkeypatch):
     path = tmp_path / f"a{suffix}"
     cube = Cube(np.ones((2, 300, 40), np.float32), [500, 600])
