@@ -103,12 +103,16 @@ class TiffPages:
         self.tiff = tifffile.TiffFile(self._file, name=path.name, **_PLAIN)
         self.pages: list[Page] = []
         self.left_out: list[str] = []
-        last = None
+        seen: set[int] = set()
+        last = 0
         for number, page in enumerate(self.tiff.pages):
             assert isinstance(page, tifffile.TiffPage)
-            last = page
+            last = page.offset
+            if last in seen:  # tifffile would go round forever
+                raise InputError("damaged: its pages follow each other in a circle")
+            seen.add(last)
             self._add(number, page)
-        if last is not None and self._following(last.offset):
+        if last and self._following(last):
             raise InputError("the file is truncated", fix="copy it again")
         if not self.pages:
             raise InputError(f"not a cube: {self.left_out[0] if self.left_out else 'it has no pages'}")

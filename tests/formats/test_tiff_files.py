@@ -138,6 +138,19 @@ def test_a_compression_that_needs_another_package_says_which(tmp_path):
             np.asarray(read_cube(path, lazy=True).data)
 
 
+@pytest.mark.parametrize("target", [0, 1, 2])
+def test_pages_that_lead_back_to_earlier_ones_are_refused(tmp_path, target):
+    path = write(tmp_path / "a.tif", stack(3, 20, 30, dtype=np.uint8))
+    with tifffile.TiffFile(path) as tif:
+        offsets = [page.offset for page in tif.pages]
+        end = offsets[-1] + 2 + 12 * len(tif.pages[-1].tags)
+    content = bytearray(path.read_bytes())
+    content[end : end + 4] = offsets[target].to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.tif: .*circle"):
+        read_cube(path)
+
+
 # --- pictures, masks, copies
 
 
