@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,51 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; on success its files are flushed to disk and it is renamed to `path`.
+
+    A folder that is there already is replaced as a whole: whether it may be is for the caller to say. If the block
+    raises, `path` stays as it was. A folder cannot be renamed over a full one, so the old one steps aside for a moment;
+    a process killed right there leaves it beside, under a hidden name that ends in ``.old``.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder to (re)place. Its parent is made if it does not exist.
+
+    Yields
+    ------
+    pathlib.Path
+        Where to write.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hidden = f".{path.name[:40]}.{secrets.token_hex(4)}"
+    new, old = path.with_name(f"{hidden}.tmp"), path.with_name(f"{hidden}.old")
+    try:
+        new.mkdir()
+        yield new
+        for folder, _, names in os.walk(new, topdown=False):
+            for name in names:
+                with open(os.path.join(folder, name), "rb+") as written:
+                    os.fsync(written.fileno())
+            sync_folder(Path(folder))
+        if path.exists():
+            path.rename(old)
+        try:
+            new.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    sync_folder(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:

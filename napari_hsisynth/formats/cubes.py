@@ -13,6 +13,9 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats.mosaic import MosaicLayout, find_layout
 from napari_hsisynth.formats.registry import ReadOptions, clear_errors, format_of, writable_format
 
+#: Formats that can hold a raw frame of a mosaic.
+_OF_FRAMES = ("tiff", "png")
+
 
 def read_options(
     *,
@@ -98,8 +101,8 @@ def read_cube(
         lazy=lazy,
     )
     chosen = format_of(path)
-    if options.layout is not None and chosen.name != "tiff":
-        raise InputError(f"a mosaic layout is for raw TIFF frames; this is {chosen.title}", where=path)
+    if options.layout is not None and chosen.name not in _OF_FRAMES:
+        raise InputError(f"a mosaic layout is for raw frames (TIFF, PNG); this is {chosen.title}", where=path)
     assert chosen.read is not None  # format_of returns readable formats only
     with clear_errors(path, f"not a usable {chosen.title} file", fix="the file is damaged or of another kind"):
         cube = chosen.read(path, options)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from napari_hsisynth.atomic import atomic_path
@@ -18,13 +17,12 @@ from napari_hsisynth.formats.labels import labelled_cube
 from napari_hsisynth.formats.registry import Format, ReadOptions
 from napari_hsisynth.formats.tiff_pages import PageSource, TiffPages
 from napari_hsisynth.formats.tiff_scenes import Scene, scenes_of
+from napari_hsisynth.formats.tiff_write import fill, reserve
 from napari_hsisynth.formats.unlabelled import AmbiguousVariableError, Variable, check_claim, choose
 from napari_hsisynth.lazy_array import LazyArray, RawFile, Source
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SUFFIXES = (".tif", ".tiff", ".ome.tif", ".ome.tiff")
-#: Classic TIFF counts bytes in 32 bits; beyond, with room for the pages' tags, BigTIFF is written.
-_CLASSIC_BYTES = 2**32 - 2**25
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -154,24 +152,10 @@ def write(path: Path, cube: Cube) -> list[str]:
     description = ome.header(cube)
     height, width = cube.shape_yx
     with atomic_path(path) as temporary, open(temporary, "w+b") as handle:
-        with tifffile.TiffWriter(
-            handle, bigtiff=4 * cube.data.size > _CLASSIC_BYTES, byteorder="<", ome=False, imagej=False
-        ) as writer:
-            placed = writer.write(
-                None,
-                shape=cube.data.shape,
-                dtype="<f4",
-                photometric="minisblack",
-                description=description,
-                metadata=None,
-                software="napari-hsisynth",
-                returnoffset=True,
-            )
-        assert placed is not None
+        first = reserve(handle, cube.data.shape, description)
         for rows, block in cube.blocks():
             for band, part in enumerate(block):
-                handle.seek(placed[0] + 4 * width * (band * height + rows.start))
-                handle.write(np.ascontiguousarray(part, dtype="<f4").data)
+                fill(handle, first + 4 * height * width * band, rows, part)
     return []
 
 

@@ -113,7 +113,7 @@ def test_a_layout_that_is_no_text_or_not_readable_is_refused(frame, tmp_path):
 
 def test_a_layout_is_refused_for_other_formats(tmp_path):
     np.save(tmp_path / "a.npy", np.ones((16, 4, 4)))
-    with pytest.raises(InputError, match="for raw TIFF frames"):
+    with pytest.raises(InputError, match="for raw frames"):
         read_cube(tmp_path / "a.npy", mosaic="4x4")
 
 

@@ -8,7 +8,7 @@ import tifffile
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.formats import AmbiguousVariableError, describe, list_formats, read_cube, tiff, write_cube
+from napari_hsisynth.formats import AmbiguousVariableError, describe, list_formats, read_cube, tiff_write, write_cube
 
 NAMESPACE = "{http://www.openmicroscopy.org/Schemas/OME/2016-06}"
 
@@ -275,7 +275,7 @@ def test_a_lazy_cube_is_written_in_blocks_however_it_is_stored(tmp_path, monkeyp
     values = np.random.default_rng(0).normal(size=(37, 11, 6)).astype(np.float32)
     tifffile.imwrite(tmp_path / "source.tif", values, photometric="minisblack", planarconfig="contig")
     cube = read_cube(tmp_path / "source.tif", lazy=True)
-    monkeypatch.setattr(tiff.Cube.blocks, "__defaults__", (6 * 11 * 5,))  # five rows at a time
+    monkeypatch.setattr(Cube.blocks, "__defaults__", (6 * 11 * 5,))  # five rows at a time
     assert len(list(cube.blocks())) == 8
     write_cube(tmp_path / "a.tif", cube)
     monkeypatch.undo()
@@ -285,7 +285,7 @@ def test_a_lazy_cube_is_written_in_blocks_however_it_is_stored(tmp_path, monkeyp
 
 
 def test_beyond_four_gigabytes_it_is_a_bigtiff(tmp_path, monkeypatch):
-    monkeypatch.setattr(tiff, "_CLASSIC_BYTES", 1000)
+    monkeypatch.setattr(tiff_write, "_CLASSIC_BYTES", 1000)
     write_cube(tmp_path / "a.tif", a_cube())
     with tifffile.TiffFile(tmp_path / "a.tif") as tif:
         assert tif.is_bigtiff
