@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from napari_hsisynth.atomic import atomic_path, write_json, write_text
+from napari_hsisynth.atomic import atomic_folder, atomic_path, write_json, write_text
 
 
 def test_new_content_replaces_the_old_and_leaves_nothing_beside(tmp_path):
@@ -76,3 +76,60 @@ def test_json_refuses_what_json_has_not(tmp_path):
     with pytest.raises(ValueError):
         write_json(tmp_path / "a.json", {"loss": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+# --- folders
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "deep" / "a.bands"
+    with atomic_folder(path) as folder:
+        assert folder.parent == path.parent
+        (folder / "one").write_text("1")
+        (folder / "inner").mkdir()
+        (folder / "inner" / "two").write_text("2")
+        assert not path.exists()
+    assert (path / "inner" / "two").read_text() == "2"
+    assert os.listdir(path.parent) == ["a.bands"]
+
+    def fail():
+        with atomic_folder(path) as folder:
+            (folder / "three").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert sorted(os.listdir(path)) == ["inner", "one"]
+    assert os.listdir(path.parent) == ["a.bands"]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "a"
+    for name in ("old", "new"):
+        with atomic_folder(path) as folder:
+            (folder / name).touch()
+    assert os.listdir(path) == ["new"]
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_folder_whose_place_cannot_be_taken_comes_back(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.mkdir()
+    (path / "old").touch()
+    real = os.rename
+
+    def refuse(source, target, **_):
+        if str(source).endswith(".tmp"):
+            raise OSError("no")
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", refuse)
+
+    def replace():
+        with atomic_folder(path) as folder:
+            (folder / "new").touch()
+
+    with pytest.raises(OSError, match="no"):
+        replace()
+    assert os.listdir(path) == ["old"]
+    assert os.listdir(tmp_path) == ["a"]

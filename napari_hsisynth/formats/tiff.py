@@ -39,6 +39,17 @@ def variables(path: Path) -> list[Variable]:
 def read(path: Path, options: ReadOptions) -> Cube:
     """Unfold or demosaic a frame by ``options.layout``, or take pages, channels or samples as bands."""
     file = TiffPages(path)
+    try:
+        cube = _read(file, path, options)
+    except BaseException:
+        file.close()
+        raise
+    if not cube.is_lazy:
+        file.close()
+    return cube
+
+
+def _read(file: TiffPages, path: Path, options: ReadOptions) -> Cube:
     scenes = scenes_of(file)
     if options.layout is not None:
         scene = _frame(scenes, options.variable)

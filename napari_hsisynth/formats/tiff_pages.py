@@ -22,7 +22,8 @@ tifffile.logger().addHandler(logging.NullHandler())
 
 #: Formats of other programs that tifffile would read in ways of their own. An OME header may name further files, and
 #: reading one file must read one file.
-_PLAIN: Any = {f"is_{kind}": False for kind in ("ome", "lsm", "ndpi", "scanimage", "mmstack", "stk", "eer")}
+_OTHERS = ("ome", "lsm", "ndpi", "scanimage", "mmstack", "stk", "eer")
+_PLAIN: Any = {f"is_{kind}": False for kind in _OTHERS if kind in tifffile.TIFF.FILE_FLAGS}
 _AXES = ("YX", "YXS", "SYX")
 #: Photometric interpretations of pictures: RGB, CMYK, YCbCr, CIELAB and its kin.
 _COLOURS = (2, 5, 6, 8, 9, 10)
