@@ -67,6 +67,8 @@ def _read(file: TiffPages, path: Path, options: ReadOptions) -> Cube:
     scene = next(scene for scene in scenes if scene.name == chosen.name)
     lazily = options.lazily(int(np.prod(chosen.shape, dtype=np.int64)))
     check_claim(chosen, file.size, lazy=lazily)
+    for page in scene.pages:
+        file.check_codec(page)
     axes, notes = _axes(scene, options)
     data = LazyArray(_source(file, scene), (axes.index("b"), axes.index("y"), axes.index("x")))
     return _cube(data if lazily else _values(data, len(scene.pages), axes), scene, path, options, axes, notes)

@@ -153,6 +153,14 @@ class TiffPages:
         handle.seek(offset + form.tagnosize + tags * form.tagsize)
         return int(struct.unpack(form.offsetformat, handle.read(form.offsetsize))[0])
 
+    def check_codec(self, page: Page) -> None:
+        """Raise InputError if the values of a page cannot be decoded here: on opening, rather than on looking."""
+        try:
+            tifffile.TIFF.DECOMPRESSORS[page.tiff.compression]
+            tifffile.TIFF.UNPREDICTORS[page.tiff.predictor]
+        except KeyError as error:
+            raise self._undecodable(page, error) from error
+
     def rows(self, page: Page, start: int, stop: int) -> NDArray[Any]:
         """Return some rows of a page, in the order of its axes.
 
