@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_hsisynth.composite import VIEWS, band_mean, colour_matching, pca3, rgb_cie1931, single_band
+from napari_hsisynth.composite import (
+    ILLUMINANTS,
+    VIEWS,
+    band_mean,
+    colour_matching,
+    illuminant_power,
+    pca3,
+    rgb_cie1931,
+    single_band,
+)
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 
@@ -42,7 +51,7 @@ def test_colour_matching_follows_the_whole_table():
     assert np.abs(colour_matching(np.arange(380, 781, 5)) - table).max() < 0.025
 
 
-@pytest.mark.parametrize("illuminant", ["D65", "E"])
+@pytest.mark.parametrize("illuminant", list(ILLUMINANTS))
 @given(
     ends=st.tuples(st.floats(400, 500), st.floats(600, 700)),
     between=st.lists(st.floats(0.01, 0.99), min_size=1, max_size=30),
@@ -123,7 +132,7 @@ def test_infrared_bands_do_not_count(cube):
 
 def test_options_of_colour_are_checked(cube):
     with pytest.raises(InputError, match="illuminant"):
-        rgb_cie1931(cube, "A")
+        rgb_cie1931(cube, "F99")
     with pytest.raises(InputError, match="positive"):
         rgb_cie1931(cube, white=0.0)
 
@@ -166,3 +175,81 @@ def test_pca_does_not_blow_up_rounding_noise():
     picture = pca3(Cube(np.repeat(ramp, 16, axis=0), EVEN_NM))
     assert picture[..., 0].any()
     assert not picture[..., 1:].any()
+
+
+def srgb(linear):
+    """IEC 61966-2-1, the formula itself."""
+    linear = np.clip(np.asarray(linear, np.float64), 0, 1)
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+@given(level=st.floats(0, 1.25, width=32))
+def test_gamma_is_that_of_the_formula(level):
+    pixel = rgb_cie1931(Cube(np.full((16, 1, 1), level), EVEN_NM), white=1.0)[0, 0]
+    assert np.abs(pixel - srgb(level)).max() < 0.05 / 255  # a flat spectrum is neutral
+
+
+def test_colour_is_that_of_double_precision(cube):
+    """X, Y, Z and sRGB worked out pixel by pixel in float64, from the definition."""
+    nm, data = EVEN_NM, cube.data.astype(np.float64)
+    interval = np.full(16, nm[1] - nm[0])
+    interval[[0, -1]] /= 2
+    weights = colour_matching(nm) * illuminant_power("D65", nm) * interval
+    xyz = np.einsum("cb,byx->yxc", weights / weights.sum(axis=1, keepdims=True), data)
+    xyz /= np.percentile(xyz[..., 1], 99.5)
+    to_rgb = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
+    white = np.linalg.inv(to_rgb) @ np.ones(3)
+    np.testing.assert_allclose(rgb_cie1931(cube), srgb((xyz * white) @ to_rgb.T), atol=1e-4)
+
+
+def test_pca_is_that_of_double_precision(cube):
+    spectra = cube.data.reshape(16, -1).astype(np.float64)
+    spectra -= spectra.mean(axis=1, keepdims=True)
+    vectors, _, _ = np.linalg.svd(spectra, full_matrices=False)
+    for component in range(3):
+        scores = np.sign(vectors[:, component].sum()) * vectors[:, component] @ spectra
+        low, high = np.percentile(scores, [1, 99])
+        expected = np.clip((scores - low) / (high - low), 0, 1).reshape(9, 11)
+        np.testing.assert_allclose(pca3(cube)[..., component], expected, atol=1e-4)
+
+
+# --- illuminants
+
+
+def chromaticity(name):
+    nm = np.arange(400.0, 701.0)
+    xyz = (colour_matching(nm) * illuminant_power(name, nm)).sum(axis=1)
+    return xyz[:2] / xyz.sum()
+
+
+@pytest.mark.parametrize(
+    ("name", "xy"),
+    # white points of the 1931 observer, CIE 15:2004, table T.3
+    [
+        ("D50", (0.34567, 0.35851)),
+        ("D55", (0.33243, 0.34744)),
+        ("D65", (0.31272, 0.32903)),
+        ("D75", (0.29903, 0.31488)),
+        ("A", (0.44758, 0.40745)),
+        ("E", (1 / 3, 1 / 3)),
+    ],
+)
+def test_illuminants_have_the_white_points_of_the_cie(name, xy):
+    np.testing.assert_allclose(chromaticity(name), xy, atol=3e-3)
+    np.testing.assert_allclose(illuminant_power(name, [560.0]), [100.0])
+
+
+def test_the_formula_of_daylight_gives_the_table_of_d65():
+    from napari_hsisynth.composite import illuminants
+
+    nm = np.arange(400.0, 701.0, 10.0)
+    np.testing.assert_allclose(illuminants._daylight(6504.0), illuminant_power("D65", nm), atol=0.06)
+
+
+def test_a_warm_light_weighs_the_red_of_a_camera_more():
+    # two bands make the red primary: under lamp light the longer one counts more
+    spectrum = np.where(EVEN_NM > 615, 1.0, 0.2).reshape(-1, 1, 1)
+    daylight, lamp = (rgb_cie1931(Cube(spectrum, EVEN_NM), name, white=1.0)[0, 0] for name in ("D65", "A"))
+    assert lamp[0] > daylight[0]
+    with pytest.raises(InputError, match="use one of D65"):
+        illuminant_power("F2", [500.0])
