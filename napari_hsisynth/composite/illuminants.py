@@ -32,11 +32,11 @@ _DAYLIGHT_K = {"D50": 5003.0, "D55": 5503.0, "D75": 7504.0}
 #: Name -> what it is. Fluorescent lamps are not among them: their lines are narrower than the bands of any camera.
 ILLUMINANTS: dict[str, str] = {
     "D65": "average daylight, 6504 K",
-    "D50": "horizon daylight, 5003 K; of prints",
+    "D50": "horizon daylight, 5003 K, for prints",
     "D55": "mid-morning daylight, 5503 K",
     "D75": "north sky daylight, 7504 K",
     "A": "incandescent lamp, 2856 K",
-    "E": "the same power at every wavelength",
+    "E": "equal power, the same at every wavelength",
 }
 
 

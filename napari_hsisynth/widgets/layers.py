@@ -22,13 +22,15 @@ Origin = Literal["real", "synthetic", "phantom"]
 CubeLayerData = tuple[NDArray[np.float32] | LazyArray, dict[str, Any], Literal["image"]]
 
 #: Percentiles of the values that become black and white: a few specular or dead pixels must not decide.
-_CONTRAST = (0.5, 99.5)
+CONTRAST_PERCENTILES = (0.5, 99.5)
 #: The middle of the band that is shown at first becomes this bright, 0..1, as far as a gamma of at least this does it.
 _MIDDLE_GREY, _LEAST_GAMMA = 0.5, 0.4
 #: About so many values are looked at for the contrast; more change nothing visible.
 _CONTRAST_SAMPLE = 200_000
 #: Of a cube that is read from its file as needed, so many bands are looked at.
 _CONTRAST_BANDS = 8
+#: More than this is not brought into memory for what needs all values at once, bytes as float32.
+MOST_LOADED_BYTES = 2**31
 _cubes: WeakKeyDictionary[Layer, tuple[Any, Any, Cube]] = WeakKeyDictionary()
 
 
@@ -94,15 +96,15 @@ def cube_layer_data(cube: Cube, origin: Origin | None = None) -> CubeLayerData:
 
 def contrast_limits(data: NDArray[Any] | LazyArray) -> tuple[float, float]:
     """Return robust limits for display: percentiles of the finite values, never equal."""
-    values = _sample(data)
+    values = value_sample(data)
     values = values[np.isfinite(values)]
     if not len(values):
         return 0.0, 1.0
-    low, high = (float(value) for value in np.percentile(values, _CONTRAST))
+    low, high = (float(value) for value in np.percentile(values, CONTRAST_PERCENTILES))
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def _sample(data: NDArray[Any] | LazyArray) -> NDArray[Any]:
+def value_sample(data: NDArray[Any] | LazyArray) -> NDArray[Any]:
     """Return values from all over the image, and from all over the spectrum where not all bands are quick to read."""
     bands = slice(None)
     if isinstance(data, LazyArray):
@@ -190,6 +192,23 @@ def _cube(layer: Image, known: dict[str, Any]) -> Cube:
     if str(layer.units[0]) == "nanometer":
         return Cube(layer.data, layer.translate[0] + bands * layer.scale[0], **fields)
     return Cube.with_assumed_wavelengths(layer.data, bands, **fields)
+
+
+def in_memory(cube: Cube) -> Cube:
+    """Return a cube with all its values in memory.
+
+    Raises
+    ------
+    InputError
+        If it stays in its file because it is larger than `MOST_LOADED_BYTES`.
+    """
+    if cube.is_lazy and cube.data.nbytes > MOST_LOADED_BYTES:
+        raise InputError(
+            f"too large for this: {cube.data.nbytes / 2**30:.1f} GiB, at most {MOST_LOADED_BYTES / 2**30:g} GiB",
+            where=cube.name or None,
+            fix="crop or bin bands or pixels first, in the View dock",
+        )
+    return cube.loaded()
 
 
 def is_borrowed(layer: Any) -> bool:

@@ -2,109 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import napari
 import numpy as np
-from napari.utils.notifications import show_error, show_info, show_warning
-from numpy.typing import NDArray
+from napari.utils.notifications import show_error, show_warning
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.formats import format_of, read_cube, write_cube
+from napari_hsisynth.formats import write_cube
+from napari_hsisynth.lazy_array import LazyArray
 from napari_hsisynth.widgets.layers import METADATA, cube_layer_data
+from napari_hsisynth.widgets.reading import (
+    NOTHING,
+    PLUGIN,
+    LayerData,
+    Reader,
+    may_be_cube,
+    paths_of,
+    read_layers,
+)
 from napari_hsisynth.widgets.session import session_for
-
-PLUGIN = "napari-hsisynth"
-LayerData = tuple[Any, ...]
-Reader = Callable[..., list[LayerData]]
-#: napari's sign for "read, but there is no layer to add".
-_NOTHING: list[LayerData] = [(None,)]
-
-
-def _paths(path: str | Path | Sequence[str | Path]) -> list[Path]:
-    return [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
 
 
 def get_cube_reader(path: str | Sequence[str]) -> Reader | None:
-    """Return the reader of ``.mat``, ``.npz`` and ``.npy``; None for arrays that are no cubes but images of others.
+    """Return the reader of every known format, files and folders; None for those that are no cubes but may be others'.
 
-    A ``.mat`` is never refused here, because nobody else reads it: reading says what is wrong with it.
+    A study's folder opens as a study.
     """
-    return _read_cubes if all(_may_be_cube(each) for each in _paths(path)) else None
-
-
-def _may_be_cube(path: Path) -> bool:
-    if path.suffix.lower() != ".npy":
-        return True
-    try:
-        return any(len(shape) == 3 for shape in _shapes(path))
-    except (InputError, KeyError):
-        return False
-
-
-def _shapes(path: Path) -> list[Sequence[int]]:
-    return [variable.shape for variable in format_of(path).variables(path)]
-
-
-def get_tiff_reader(path: str | Sequence[str]) -> Reader | None:
-    """Return the reader of TIFF as a snapshot-mosaic frame (one page) or a stack of bands (several pages).
-
-    It is one choice among others in napari's reader dialog, since most TIFF files are neither. Colour pictures are left
-    to other readers.
-    """
-    try:
-        dims = {len(shape) for each in _paths(path) for shape in _shapes(each)}
-    except InputError:
-        return None
-    return _read_tiffs if dims <= {2, 3} else None
-
-
-def _read_cubes(path: str | Sequence[str], **_: Any) -> list[LayerData]:
-    return _layers(path, read_cube)
-
-
-def _read_tiffs(path: str | Sequence[str], **_: Any) -> list[LayerData]:
-    def read(file: Path) -> Cube:
-        if len(_shapes(file)[0]) != 2:
-            return read_cube(file)
-        pattern, layout = mosaic_settings()
-        return read_cube(file, mosaic=None if layout else pattern, layout=layout)
-
-    return _layers(path, read)
-
-
-def mosaic_settings() -> tuple[str, str | None]:
-    """Return pattern (``"4x4"``) and layout file (None: unknown camera) from napari's preferences."""
-    from napari.settings import get_plugin_settings
-
-    try:
-        mosaic = get_plugin_settings(PLUGIN).mosaic
-    except (KeyError, AttributeError):  # the plugin is used without being installed in napari
-        return "4x4", None
-    return mosaic.pattern or "4x4", mosaic.layout or None
-
-
-def _layers(path: str | Sequence[str], read: Callable[[Path], Cube]) -> list[LayerData]:
-    """Read every file; in a viewer, one that is not a cube is named in a notification and the others still open."""
-    viewer = napari.current_viewer()
-    found: list[LayerData] = []
-    for file in _paths(path):
-        try:
-            cube = read(file)
-        except InputError as error:
-            if viewer is None:
-                raise
-            show_error(str(error))
-            continue
-        found.append(cube_layer_data(cube))
-        if cube.notes:
-            show_info(f"{cube.name}: {'; '.join(cube.notes)}")
-    if viewer is not None and found:
-        session_for(viewer)  # writes the wavelength of the shown band on the canvas
-    return found or _NOTHING
+    paths = paths_of(path)
+    if all((each / "study.yaml").is_file() for each in paths):
+        return get_study_reader(path)
+    return read_layers if all(may_be_cube(each) for each in paths) else None
 
 
 def get_study_reader(path: str | Sequence[str]) -> Reader | None:
@@ -118,24 +49,44 @@ def _open_study(path: str | Sequence[str], **_: Any) -> list[LayerData]:
     viewer = napari.current_viewer()
     assert viewer is not None
     try:
-        session_for(viewer).open_study(_paths(path)[0])
+        session_for(viewer).open_study(paths_of(path)[0])
     except InputError as error:
         show_error(str(error))
     else:
         open_workflow(viewer)
-    return _NOTHING
+    return NOTHING
+
+
+# --- corrections
+
+
+def open_flat_field(viewer: napari.Viewer) -> None:
+    """Open the View dock at its flat-field and dark correction."""
+    _view_dock(viewer).show_corrections("flat field")
+
+
+def open_fewer_bands(viewer: napari.Viewer) -> None:
+    """Open the View dock where bands are binned and cropped."""
+    _view_dock(viewer).show_corrections("bands")
+
+
+def _view_dock(viewer: napari.Viewer) -> Any:
+    dock, view = viewer.window.add_plugin_dock_widget(PLUGIN, "View")
+    dock.show()
+    dock.raise_()
+    return view
 
 
 # --- writing
 
 
-def write_cube_layer(path: str, data: NDArray[Any], meta: dict[str, Any]) -> list[str]:
+def write_cube_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Write one image layer as a cube; the suffix of `path` chooses the format.
 
     Parameters
     ----------
     path : str
-    data : ndarray, shape (bands, y, x)
+    data : ndarray or LazyArray, shape (bands, y, x)
     meta : dict
         The layer's state. Wavelengths come from our metadata, else from the first axis where that is in nm.
 
@@ -150,14 +101,14 @@ def write_cube_layer(path: str, data: NDArray[Any], meta: dict[str, Any]) -> lis
     return [path]
 
 
-def cube_of_layer_data(data: NDArray[Any], meta: dict[str, Any]) -> Cube:
+def cube_of_layer_data(data: Any, meta: dict[str, Any]) -> Cube:
     """Return the cube in napari's layer data; InputError if it is none."""
     from napari.layers import Image
 
     from napari_hsisynth.widgets.layers import layer_cube
 
     names = ("name", "metadata", "scale", "translate", "units", "axis_labels", "rgb", "multiscale")
-    array = data if meta.get("multiscale") else np.asarray(data)
+    array = data if meta.get("multiscale") or isinstance(data, LazyArray) else np.asarray(data)
     cube = layer_cube(Image(array, **{name: meta[name] for name in names if meta.get(name) is not None}))
     if cube is None:
         raise InputError(

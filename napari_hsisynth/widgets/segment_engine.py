@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.segment import Prompts, Proposals, Segmenter, load_segmenter
+from napari_hsisynth.widgets.layers import in_memory
 
 
 class SegmentEngine:
@@ -26,7 +27,7 @@ class SegmentEngine:
             self._segmenter = load_segmenter(self.name)
         if cube is not self._cube:
             self._cube = None  # should the next line fail, the cube before is no longer certain to be there
-            self._segmenter.set_cube(cube)
+            self._segmenter.set_cube(in_memory(cube))
             self._cube = cube
         if prompts is None:
             return None

@@ -9,13 +9,13 @@ from napari_hsisynth.widgets.layers import front_cube_layer, layer_cube, shown_b
 
 
 def band_text(viewer: Any) -> str:
-    """Return ``542 nm`` for the cube in front, ``band 7`` (counted from 0 as on the slider) without wavelengths."""
+    """Return ``542 nm`` for the cube in front; without wavelengths ``band 7 of 16``, from 0 as on the slider."""
     layer = front_cube_layer(viewer)
     cube = layer_cube(layer) if layer is not None else None
     if cube is None or viewer.dims.ndisplay != 2:
         return ""
     band = shown_band(viewer, layer)
-    return f"band {band}" if cube.axis_label == "band" else f"{cube.wavelengths_nm[band]:.4g} nm"
+    return f"band {band} of {cube.bands}" if cube.axis_label == "band" else f"{cube.wavelengths_nm[band]:.4g} nm"
 
 
 class WavelengthText:

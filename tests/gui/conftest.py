@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
@@ -23,6 +24,15 @@ with contextlib.suppress(ImportError):
 def own_settings(tmp_path_factory, monkeypatch):
     """Nothing of the user's settings is read or changed."""
     monkeypatch.setenv("HSISYNTH_SETTINGS", str(tmp_path_factory.mktemp("settings") / "settings.ini"))
+
+
+@pytest.fixture
+def messages():
+    """Give the texts of napari's notifications as they come."""
+    got: list[str] = []
+    listener = notification_manager.notification_ready.connect(lambda event: got.append(event.message))
+    yield got
+    notification_manager.notification_ready.disconnect(listener)
 
 
 @pytest.fixture

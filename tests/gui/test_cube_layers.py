@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import gc
-import os
 from pathlib import Path
 
-import napari
 import numpy as np
 import pytest
 import yaml
 from napari.components import ViewerModel
-from napari.utils.notifications import notification_manager
 from npe2 import PluginManifest
 from qtpy.QtCore import QObject
 
 import napari_hsisynth
 from napari_hsisynth import Cube, InputError, Study, read_cube
-from napari_hsisynth.widgets import npe2, settings
+from napari_hsisynth.lazy_array import LazyArray
+from napari_hsisynth.widgets import layers, npe2, settings
 from napari_hsisynth.widgets.app import read_all
 from napari_hsisynth.widgets.command_line import CommandLine, command_text
 from napari_hsisynth.widgets.comparison import Comparison
@@ -27,6 +25,7 @@ from napari_hsisynth.widgets.layers import (
     cube_layer_data,
     display_gamma,
     front_cube_layer,
+    in_memory,
     layer_cube,
     pixel_at,
     set_band,
@@ -35,14 +34,6 @@ from napari_hsisynth.widgets.layers import (
 from napari_hsisynth.widgets.session import session_for
 
 PLUGIN = "napari-hsisynth"
-
-
-@pytest.fixture
-def messages():
-    got = []
-    listener = notification_manager.notification_ready.connect(lambda event: got.append(event.message))
-    yield got
-    notification_manager.notification_ready.disconnect(listener)
 
 
 @pytest.fixture
@@ -88,7 +79,7 @@ def test_unknown_wavelengths_are_bands():
     layer = add_cube(viewer, Cube(np.ones((5, 4, 3)), name="z"))
     assert viewer.dims.axis_labels == ("band", "y", "x")
     set_band(viewer, layer, 3)
-    assert viewer.canvas.overlays.text.text == "band 3"
+    assert viewer.canvas.overlays.text.text == "band 3 of 5"
     assert not layer_cube(layer).wavelengths_known
 
 
@@ -140,7 +131,7 @@ def test_manifest_is_valid_and_the_top_level_file_is_the_same():
     manifest.validate_imports()
     names = [widget.display_name for widget in manifest.contributions.widgets]
     assert sorted(names) == sorted(
-        ["Workflow", "Study", "Spectra", "Annotate", "Crop", "Train", "Sample", "Compare", "Evaluate"]
+        ["Workflow", "Study", "Spectra", "View", "Annotate", "Crop", "Train", "Sample", "Compare", "Evaluate"]
     )
 
 
@@ -163,40 +154,6 @@ def test_a_layer_that_is_no_cube_is_not_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_readers_leave_others_their_files(tmp_path):
-    np.save(tmp_path / "flat.npy", np.zeros((4, 5)))
-    np.save(tmp_path / "cube.npy", np.zeros((4, 5, 6)))
-    assert npe2.get_cube_reader(str(tmp_path / "flat.npy")) is None
-    assert npe2.get_cube_reader(str(tmp_path / "cube.npy")) is not None
-    (tmp_path / "no.tif").write_bytes(b"no tiff")
-    assert npe2.get_tiff_reader(str(tmp_path / "no.tif")) is None
-
-
-def test_dropped_files_open_and_bad_ones_are_named(make_napari_viewer, tmp_path, make_cube, messages):
-    import tifffile
-
-    viewer = make_napari_viewer()
-    napari_hsisynth.write_cube(tmp_path / "good.mat", make_cube())
-    (tmp_path / "bad.mat").write_bytes(b"this is no cube")
-    frame = np.arange(16 * 32, dtype=np.uint16).reshape(16, 32)
-    tifffile.imwrite(tmp_path / "frame.tif", frame)
-    drop = viewer.window._qt_viewer._qt_open  # what a drop calls
-    drop([str(tmp_path / "good.mat")], stack=False)
-    assert viewer.layers[-1].data.shape == (16, 40, 60)
-    drop([str(tmp_path / "bad.mat")], stack=False)
-    assert len(viewer.layers) == 1
-    assert any("bad.mat" in message and "not a MATLAB" in message for message in messages)
-    viewer.open(tmp_path / "frame.tif", plugin=PLUGIN)
-    np.testing.assert_array_equal(viewer.layers[-1].data[5], frame[1::4, 1::4])
-
-
-def test_a_bad_file_raises_where_there_is_no_viewer(tmp_path):
-    assert napari.current_viewer() is None
-    (tmp_path / "bad.mat").write_bytes(b"this is no cube")
-    with pytest.raises(InputError, match="not a MATLAB"):
-        npe2.get_cube_reader(str(tmp_path / "bad.mat"))(str(tmp_path / "bad.mat"))
-
-
 @pytest.mark.parametrize("key", ["melanoma", "dysplastic_nevus", "nevus", "ideal_nevus"])
 def test_sample_data_are_phantoms_with_their_masks(make_napari_viewer, key):
     viewer = make_napari_viewer()
@@ -207,16 +164,6 @@ def test_sample_data_are_phantoms_with_their_masks(make_napari_viewer, key):
     inside = mask.data > 0
     assert inside.any()
     assert cube.data[8][inside].mean() < cube.data[8][~inside].mean()
-
-
-def test_real_mosaic_frames_open(make_napari_viewer):
-    folder = Path(os.environ.get("HSISYNTH_TEST_DATA", "")) / "mosaic16"
-    frames = sorted(folder.glob("*.tif")) if "HSISYNTH_TEST_DATA" in os.environ else []
-    if not frames:
-        pytest.skip("HSISYNTH_TEST_DATA names no folder with mosaic16")
-    viewer = make_napari_viewer()
-    viewer.open(frames[0], plugin=PLUGIN)
-    assert viewer.layers[0].data.shape == (16, 256, 512)
 
 
 # --- session, settings, command
@@ -333,6 +280,28 @@ def test_a_compared_pair_has_one_exposure(qapp):
         assert (tuple(layer.contrast_limits), layer.gamma) == (tuple(real.contrast_limits), real.gamma)
         layer.gamma = 0.8
     comparison.leave()
+
+
+def test_large_cubes_are_not_brought_into_memory_unasked(monkeypatch):
+    lazy = Cube(LazyArray(np.zeros((4, 5, 6), np.uint16)), [500.0, 510.0, 520.0, 530.0], name="big")
+    assert isinstance(in_memory(lazy).data, np.ndarray)
+    monkeypatch.setattr(layers, "MOST_LOADED_BYTES", 4 * lazy.data.size - 1)
+    with pytest.raises(InputError, match=r"big: too large for this"):
+        in_memory(lazy)
+    assert in_memory(lazy.loaded()).bands == 4
+
+
+def test_450_bands_of_an_envi_file_and_bands_in_infrared_have_their_nm():
+    nm = 378.28 + np.cumsum(np.linspace(4.5, 5.0, 450))
+    viewer = ViewerModel()
+    session_for(viewer)
+    layer = add_cube(viewer, Cube(np.zeros((450, 3, 4)), nm))
+    for band in (0, 111, 449):
+        set_band(viewer, layer, band)
+        assert shown_band(viewer, layer) == band
+        assert viewer.canvas.overlays.text.text == f"{nm[band]:.4g} nm"
+    viewer.dims.set_current_step(0, viewer.dims.nsteps[0] - 1)
+    assert shown_band(viewer, layer) == 449
 
 
 @pytest.mark.parametrize("first_nm", [465.0, 465.16, 400.3])
