@@ -20,8 +20,8 @@ _RGB_NM = (630.0, 545.0, 470.0)
 _RGB_PLACES = (5 / 6, 1 / 2, 1 / 6)
 #: Percentiles of a band that become black and white.
 _CONTRAST = (1.0, 99.0)
-#: About so many pixels are looked at for them; more change nothing visible.
-_CONTRAST_PIXELS = 100_000
+#: About so many pixels are looked at for them; more change nothing visible. Fewer where they have to be read.
+_CONTRAST_PIXELS, _LAZY_PIXELS = 100_000, 10_000
 
 
 def band_mean(cube: Cube, *, tick: Tick | None = None) -> NDArray[np.float32]:
@@ -163,7 +163,7 @@ def band_limits(cube: Cube, band: int, percentiles: Limits = _CONTRAST) -> Limit
         Which become black and white, 0..100.
     """
     height, width = cube.shape_yx
-    step = max(1, int(np.sqrt(height * width / _CONTRAST_PIXELS)))
+    step = max(1, int(np.sqrt(height * width / (_LAZY_PIXELS if cube.is_lazy else _CONTRAST_PIXELS))))
     values = cube.data[band, ::step, ::step]
     values = values[np.isfinite(values)]
     if not values.size:

@@ -79,6 +79,7 @@ class CorrectionForm(QWidget):
         self.band_factor = self._factor_box("bands per new band", _BIN_BANDS)
         self.bin_bands_button = QPushButton("Bin bands", self)
         self.low, self.high = (self._place_box(which) for which in ("first", "last"))
+        self.unit = QLabel("nm", self)  # beside them, since there is no room for it in them
         self.crop_button = QPushButton("Crop bands", self)
         self.bad_text = QLabel(self)
         self.drop_button = QPushButton("Drop bad bands", self)
@@ -90,7 +91,7 @@ class CorrectionForm(QWidget):
         form.addRow("dark", self.dark)
         form.addRow("", self.flat_button)
         form.addRow("bands", _row(self.band_factor, self.bin_bands_button))
-        form.addRow("from", _row(self.low, QLabel("to", self), self.high))
+        form.addRow("from", _row(self.low, QLabel("to", self), self.high, self.unit))
         form.addRow("", self.crop_button)
         form.addRow("bad", _row(self.bad_text, self.drop_button))
         form.addRow("pixels", _row(self.pixel_factor, self.bin_pixels_button))
@@ -135,10 +136,10 @@ class CorrectionForm(QWidget):
             low, high = float(cube.wavelengths_nm.min()), float(cube.wavelengths_nm.max())
             # outwards, or rounding to what is shown would leave out the bands at the ends
             low, high = (low, high) if numbered else (float(np.floor(10 * low) / 10), float(np.ceil(10 * high) / 10))
+            self.unit.setVisible(not numbered)
             for box, value in ((self.low, low), (self.high, high)):
                 with QSignalBlocker(box):
                     box.setDecimals(0 if numbered else 1)
-                    box.setSuffix("" if numbered else " nm")
                     box.setRange(low, high)
                     box.setValue(value)
                 box.setToolTip(f"{low:g} to {high:g}{'' if numbered else ' nm'}, included")
@@ -190,8 +191,8 @@ class CorrectionForm(QWidget):
 
     def _crop(self) -> None:
         low, high = self.low.value(), self.high.value()
-        unit = self.low.suffix() or ""
-        name = f"{'bands ' if not unit else ''}{low:g}-{high:g}{unit}"
+        numbered = self._cube is not None and self._cube.axis_label == "band"
+        name = f"bands {low:g}-{high:g}" if numbered else f"{low:g}-{high:g} nm"
         self.asked.emit(Correction(name, lambda cube: crop_bands(cube, low, high)))
 
     def _drop(self) -> None:

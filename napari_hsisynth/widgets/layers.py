@@ -27,8 +27,8 @@ CONTRAST_PERCENTILES = (0.5, 99.5)
 _MIDDLE_GREY, _LEAST_GAMMA = 0.5, 0.4
 #: About so many values are looked at for the contrast; more change nothing visible.
 _CONTRAST_SAMPLE = 200_000
-#: Of a cube that is read from its file as needed, so many bands are looked at.
-_CONTRAST_BANDS = 8
+#: Of a cube that is read from its file as needed, so many bands are looked at, and so many pixels of each.
+_CONTRAST_BANDS, _LAZY_SAMPLE = 8, 10_000
 #: More than this is not brought into memory for what needs all values at once, bytes as float32.
 MOST_LOADED_BYTES = 2**31
 _cubes: WeakKeyDictionary[Layer, tuple[Any, Any, Cube]] = WeakKeyDictionary()
@@ -109,17 +109,22 @@ def value_sample(data: NDArray[Any] | LazyArray) -> NDArray[Any]:
     bands = slice(None)
     if isinstance(data, LazyArray):
         bands = slice(None, None, max(1, len(data) // _CONTRAST_BANDS))
-        count = len(range(len(data))[bands])
-        step = max(1, int(np.sqrt(count * data.size / len(data) / _CONTRAST_SAMPLE)))
+        step = _step(data, _LAZY_SAMPLE)
         return data[bands, ::step, ::step]
     step = max(1, int(np.sqrt(data.size / _CONTRAST_SAMPLE)))
     return data[..., ::step, ::step]
 
 
+def _step(data: NDArray[Any] | LazyArray, pixels: int) -> int:
+    """Return every how many rows and columns leave about so many pixels of a band."""
+    return max(1, int(np.sqrt(data.size / len(data) / pixels)))
+
+
 def display_gamma(data: NDArray[Any] | LazyArray, limits: tuple[float, float]) -> float:
     """Return the gamma at which the median of the middle band of (bands, y, x) is mid-grey, within 0.4..1."""
     low, high = limits
-    middle = data[(len(data) - 1) // 2]
+    step = _step(data, _LAZY_SAMPLE if isinstance(data, LazyArray) else _CONTRAST_SAMPLE)
+    middle = data[(len(data) - 1) // 2, ::step, ::step]
     values = middle[np.isfinite(middle)]
     level = (float(np.median(values)) - low) / (high - low) if len(values) else 1.0
     if level >= _MIDDLE_GREY:
