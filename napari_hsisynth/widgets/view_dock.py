@@ -60,10 +60,12 @@ class ViewDock(QWidget):
         self._layer: Image | None = None
         self._locked = ""
         self._build()
-        self._refresh_timer = QTimer(self)
-        self._refresh_timer.setSingleShot(True)
-        self._refresh_timer.setInterval(0)
-        self._refresh_timer.timeout.connect(self.refresh)
+        self._wanted_field: QWidget = self.corrections.white
+        self._refresh_timer, self._scroll_timer = QTimer(self), QTimer(self)
+        for timer, slot in ((self._refresh_timer, self.refresh), (self._scroll_timer, self._scroll)):
+            timer.setSingleShot(True)
+            timer.setInterval(0)
+            timer.timeout.connect(slot)
         self._connect()
         self.band_contrast.turn(self.contrast.currentText() == _PER_BAND)
         self.refresh()
@@ -225,8 +227,11 @@ class ViewDock(QWidget):
         self.fold.set_open(True)
         field = self.corrections.white if what == "flat field" else self.corrections.band_factor
         field.setFocus()
-        # not before the fold has its place
-        QTimer.singleShot(0, lambda: self._full.ensureWidgetVisible(field))
+        self._wanted_field = field
+        self._scroll_timer.start()  # not before the fold has its place
+
+    def _scroll(self) -> None:
+        self._full.ensureWidgetVisible(self._wanted_field)
 
     def correct(self, correction: Correction) -> None:
         """Make a corrected cube of the front one, as a new layer."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
@@ -13,7 +16,7 @@ from napari_hsisynth.composite import band_mean, pca3, rgb_bands, rgb_cie1931
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.formats import write_cube
 from napari_hsisynth.lazy_array import LazyArray
-from napari_hsisynth.widgets import view_dock
+from napari_hsisynth.widgets import view_chooser, view_dock
 from napari_hsisynth.widgets.layers import front_cube_layer, layer_cube, set_band, shown_band
 from napari_hsisynth.widgets.view_dock import ViewDock
 
@@ -242,13 +245,17 @@ def test_a_large_cube_is_worked_on_in_a_thread_and_can_be_cancelled(viewer, dock
     click(dock.add_button)
     qtbot.waitUntil(lambda: "lively · CIE RGB" in names(viewer), timeout=10_000)
     np.testing.assert_array_equal(viewer.layers[1].data, np.round(rgb_cie1931(lively) * 255))
-    choose(dock.chooser.box, "PCA-3")
-    monkeypatch.setattr(view_dock, "_AT_ONCE_VALUES", 100)
-    from napari_hsisynth.composite import walk
 
-    monkeypatch.setattr(walk, "BLOCK_VALUES", 1)  # many blocks, each of which looks whether to go on
+    def endless(cube, tick):
+        while True:
+            tick(1, 40)
+            time.sleep(0.001)
+
+    monkeypatch.setattr(view_chooser, "pca3", endless)
+    choose(dock.chooser.box, "PCA-3")
     click(dock.add_button)
     assert not dock.add_button.isEnabled()
+    qtbot.waitUntil(lambda: dock.task.status.text() == "PCA-3 of lively: 1 of 40 rows", timeout=10_000)
     click(dock.task.cancel_button)
     qtbot.waitUntil(lambda: "cancelled" in dock.task.status.text(), timeout=10_000)
     assert names(viewer) == ["lively · cube", "lively · CIE RGB"]
@@ -257,9 +264,18 @@ def test_a_large_cube_is_worked_on_in_a_thread_and_can_be_cancelled(viewer, dock
 
 def test_a_cube_that_is_gone_when_its_view_is_ready_leaves_no_view(viewer, dock, qtbot, lively, monkeypatch):
     monkeypatch.setattr(view_dock, "_AT_ONCE_VALUES", 100)
+    gone = threading.Event()
+
+    def slow(cube, tick):
+        assert gone.wait(10)
+        return band_mean(cube)
+
+    monkeypatch.setattr(view_chooser, "band_mean", slow)
     layer = show(viewer, dock, lively, qtbot)
+    choose(dock.chooser.box, "mean grey")
     click(dock.add_button)
     viewer.layers.remove(layer)
+    gone.set()
     qtbot.waitUntil(lambda: not dock.task.active, timeout=10_000)
     assert not len(viewer.layers)
     assert "no longer there" in dock.task.status.text()
