@@ -24,7 +24,7 @@ def main(paths: Sequence[str | Path] = (), *, block: bool = True, **options: Any
     block : bool
         Stay until the window is closed.
     **options
-        As for `read_cube`; `mosaic` and `demosaic` are for the TIFF files among them.
+        As for `read_cube`; `mosaic` and `demosaic` are for the pictures (TIFF, PNG) among them.
 
     Returns
     -------
@@ -52,6 +52,8 @@ def main(paths: Sequence[str | Path] = (), *, block: bool = True, **options: Any
 
 def read_all(paths: Sequence[str | Path], **options: Any) -> tuple[Study | None, list[Cube]]:
     """Return the study among `paths`, if there is one, and the cubes; large ones stay in their files."""
+    from napari_hsisynth.widgets.reading import FRAME_SUFFIXES
+
     study: Study | None = None
     cubes = []
     for path in map(Path, paths):
@@ -60,7 +62,7 @@ def read_all(paths: Sequence[str | Path], **options: Any) -> tuple[Study | None,
                 raise InputError("a second study; one can be open at a time", where=path)
             study = Study.open(path)
         else:
-            is_frame = path.suffix.lower() in (".tif", ".tiff")
+            is_frame = path.suffix.lower() in FRAME_SUFFIXES
             fitting = options if is_frame else {**options, "mosaic": None, "demosaic": False}
             cubes.append(read_cube(path, lazy=None, **fitting))
     return study, cubes

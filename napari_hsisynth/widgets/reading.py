@@ -24,7 +24,7 @@ NOTHING: list[LayerData] = [(None,)]
 #: Nobody else reads these: one that cannot be read here is not left to others without a word, reading says why.
 _OURS_ALONE = (".mat", ".npz", ".bsq", ".bil", ".bip")
 #: One picture in such a file can be a raw frame of a snapshot-mosaic camera.
-FRAME_SUFFIXES = (".tif", ".tiff")
+FRAME_SUFFIXES = (".tif", ".tiff", ".png")
 
 
 def paths_of(path: str | Path | Sequence[str | Path]) -> list[Path]:
