@@ -44,7 +44,7 @@ class ViewLayers:
         ]
 
     def show(self, cube_layer: Image, view: str, picture: NDArray[Any], options: dict[str, Any]) -> Image:
-        """Show a picture of a cube above it, in the layer that shows this view already or in a new one.
+        """Show a picture of a cube above it and its other views, in the layer that shows this view or in a new one.
 
         Parameters
         ----------
@@ -69,17 +69,21 @@ class ViewLayers:
         if not colour:
             fields["contrast_limits"] = contrast_limits(picture)
             fields["gamma"] = display_gamma(picture[None], fields["contrast_limits"])
+        layers = self._viewer.layers
         layer = next((one for one in self.of(cube_layer) if self._made[one].name == name), None)
         if layer is not None:
             layer.data = data
             for key, value in fields.items():
                 setattr(layer, key, value)
             layer.visible = True
+            top = self.of(cube_layer)[-1]
+            if top is not layer:  # else the user would not see what was asked for
+                layers.move(layers.index(layer), layers.index(top) + 1)
             return layer
-        layers = self._viewer.layers
         chosen = layers.selection.active
         layer = Image(data, name=name, rgb=colour, units=tuple(cube_layer.units[-2:]), axis_labels=("y", "x"), **fields)
-        layers.insert(layers.index(cube_layer) + 1, layer)
+        below = [cube_layer, *self.of(cube_layer)]
+        layers.insert(max(layers.index(one) for one in below) + 1, layer)
         self._made[layer] = _Made(ref(cube_layer), name, layer.name)
         # the cube stays what the docks work on and the slider moves
         layers.selection.active = chosen if chosen in layers else cube_layer

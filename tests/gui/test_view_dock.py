@@ -165,6 +165,23 @@ def test_a_view_lies_over_a_cube_that_was_moved_and_scaled(viewer, dock, qtbot, 
     assert (tuple(made.scale), tuple(made.translate)) == ((2, 3), (100, -50))
 
 
+def test_the_view_asked_for_last_is_seen(viewer, dock, qtbot, lively):
+    layer = show(viewer, dock, lively, qtbot)
+    viewer.add_labels(np.zeros((40, 60), int), name="mine")
+    viewer.layers.selection.active = layer
+    for view, order in (
+        ("CIE RGB", ["CIE RGB"]),
+        ("PCA-3", ["CIE RGB", "PCA-3"]),
+        ("mean grey", ["CIE RGB", "PCA-3", "mean grey"]),
+        ("CIE RGB", ["PCA-3", "mean grey", "CIE RGB"]),
+        ("CIE RGB", ["PCA-3", "mean grey", "CIE RGB"]),
+    ):
+        choose(dock.chooser.box, view)
+        click(dock.add_button)
+        assert names(viewer) == ["lively · cube", *(f"lively · {one}" for one in order), "mine"]
+        assert viewer.layers.selection.active is layer
+
+
 def test_layers_of_the_user_are_never_taken(viewer, dock, qtbot, lively):
     mine = viewer.add_image(np.zeros((40, 60)), name="lively · CIE RGB")
     layer = show(viewer, dock, lively, qtbot)
@@ -199,8 +216,9 @@ def test_illuminant_and_bands_are_chosen_and_remembered(viewer, dock, qtbot, liv
     assert [box.currentText() for box in dock.chooser.band_boxes] == ["630 nm", "542 nm", "465 nm"]
     QTest.keyClick(dock.chooser.band_boxes[0], Qt.Key.Key_Up)
     click(dock.add_button)
-    np.testing.assert_array_equal(viewer.layers[1].data, np.round(rgb_bands(lively, bands=(14, 7, 0)) * 255))
-    assert viewer.layers[1].metadata["hsisynth"]["options"] == {"bands": [14, 7, 0]}
+    made = viewer.layers["lively · three bands"]
+    np.testing.assert_array_equal(made.data, np.round(rgb_bands(lively, bands=(14, 7, 0)) * 255))
+    assert made.metadata["hsisynth"]["options"] == {"bands": [14, 7, 0]}
     show(viewer, dock, lively.replace(name="other"), qtbot)
     assert dock.chooser.three_bands == (15, 7, 0)
     viewer.layers.selection.active = layer
