@@ -215,8 +215,8 @@ class ViewDock(QWidget):
         )
 
     def _take_view(self, layer: Image, cube: Cube, wanted: WantedView, picture: Any) -> str:
-        if layer not in self.viewer.layers or layer_cube(layer) is not cube:
-            return f"{cube.name} is no longer there: nothing was added"
+        if layer not in self.viewer.layers or layer.data is not cube.data:
+            return f"{cube.name} is no longer there as it was: nothing was added"
         self.views.show(layer, wanted.name, picture, wanted.options)
         return ""
 

@@ -296,4 +296,4 @@ def test_a_cube_that_is_gone_when_its_view_is_ready_leaves_no_view(viewer, dock,
     gone.set()
     qtbot.waitUntil(lambda: not dock.task.active, timeout=10_000)
     assert not len(viewer.layers)
-    assert "no longer there" in dock.task.status.text()
+    assert "no longer there as it was" in dock.task.status.text()
