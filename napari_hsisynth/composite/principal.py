@@ -44,23 +44,21 @@ def pca3(cube: Cube, *, tick: Tick | None = None) -> NDArray[np.float32]:
     variances = variances[::-1][:3]
     # what is smaller is rounding noise, which the scaling would blow up
     shown = np.flatnonzero(variances > 1e-12 * max(variances[0], np.finfo(float).tiny))
+    planes = np.empty((len(loadings), height, width), np.float32)
     valid = np.empty((height, width), bool)
     weights, middle = loadings.astype(np.float32), mean.astype(np.float32)[:, None]
     for rows, block in walk(cube, tick=tick):
         valid[rows] = valid_pixels(block)
         with np.errstate(invalid="ignore", over="ignore"):  # in pixels that are not valid
             scores = weights @ (block.reshape(cube.bands, -1) - middle)
-        for component in shown:
-            picture[rows, :, component] = scores[component].reshape(-1, width)
+        planes[:, rows] = scores.reshape(len(loadings), -1, width)
+    all_valid = bool(valid.all())
     for component in shown:
-        scores = picture[..., component]
-        inside = scores[valid]
-        low, high = np.percentile(inside, [1, 99]) if inside.size else (0.0, 0.0)
-        scores[~valid] = low
+        scores = planes[component]
+        low, high = np.percentile(scores if all_valid else scores[valid], [1, 99])
         if high > low:
-            np.clip((scores - np.float32(low)) * np.float32(1 / (high - low)), 0, 1, out=scores)
-        else:
-            scores[...] = 0
+            scaled = np.clip((scores - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
+            picture[..., component] = scaled if all_valid else np.where(valid, scaled, np.float32(0))
     return picture
 
 
