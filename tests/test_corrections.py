@@ -298,3 +298,21 @@ def test_binning_bands_and_cropping_in_another_order_is_the_same_where_groups_ar
     one = bin_bands(drop_bands(cube, [6]), 2)
     other = drop_bands(bin_bands(cube, 2), [3])
     np.testing.assert_array_equal(one.data, other.data)
+
+
+def test_what_is_said_band_by_band_follows_the_bands_or_is_left_out(cube):
+    said = {"bad_bands": [1, 6], "fwhm_nm": [1.0, 2, 3, 4, 5, 6, 7], "envi": {"default bands": ["1"], "sensor": "x"}}
+    cube = cube.replace(provenance=said)
+    cropped = drop_bands(cube, [0, 2])
+    assert cropped.provenance["bad_bands"] == [0, 4]
+    assert cropped.provenance["fwhm_nm"] == [2, 4, 5, 6, 7]
+    assert cropped.provenance["envi"] == {"sensor": "x"}
+    binned = bin_bands(cube, 2)
+    assert binned.provenance["bad_bands"] == [0, 3]
+    assert "fwhm_nm" not in binned.provenance
+    assert drop_bands(cube, [1, 6]).provenance["bad_bands"] == []
+    assert flat_field(cube, np.full(7, 300.0)).provenance["fwhm_nm"] == said["fwhm_nm"]
+    assert reorder(cube, "bxy").provenance["bad_bands"] == [1, 6]
+    turned = reorder(cube, "yxb").provenance
+    assert (turned["bad_bands"], "fwhm_nm" in turned, turned["envi"]) == ([], False, {"sensor": "x"})
+    assert cube.provenance == said

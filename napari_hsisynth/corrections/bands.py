@@ -56,8 +56,10 @@ def bin_bands(cube: Cube, factor: int) -> Cube:
         notes.append(f"{cube.bands} bands are no multiple of {factor}: the last new band is the mean of {left_over}")
     counts = np.diff([*starts, cube.bands])
     wavelengths = np.add.reduceat(cube.wavelengths_nm[order], starts) / counts
+    step = {"step": "bin bands", "factor": factor}
+    groups = np.split(order, starts[1:])
     source = _Bands(cube.data, order, starts)
-    return corrected(cube, source, {"step": "bin bands", "factor": factor}, wavelengths_nm=wavelengths, notes=notes)
+    return corrected(cube, source, step, wavelengths_nm=wavelengths, groups=groups, notes=notes)
 
 
 def crop_bands(cube: Cube, low_nm: float, high_nm: float) -> Cube:
@@ -110,7 +112,8 @@ def drop_bands(cube: Cube, indices: Iterable[int]) -> Cube:
 
 def _kept(cube: Cube, kept: NDArray[np.intp], step: dict[str, Any]) -> Cube:
     source = _Bands(cube.data, kept, np.arange(len(kept)))
-    return corrected(cube, source, step, wavelengths_nm=cube.wavelengths_nm[kept])
+    groups = np.split(kept, np.arange(1, len(kept)))
+    return corrected(cube, source, step, wavelengths_nm=cube.wavelengths_nm[kept], groups=groups)
 
 
 class _Bands:

@@ -109,11 +109,14 @@ def reorder(cube: Cube, axes: str) -> Cube:
     order = (axes.index("b"), axes.index("y"), axes.index("x"))
     data = LazyArray(cube.data, order) if cube.is_lazy else np.ascontiguousarray(cube.data.transpose(order))
     step = {"step": "reorder", "axes": axes}
-    if data.shape[0] == cube.bands:
+    nothing = [np.empty(0, np.intp)] * data.shape[0]
+    if axes[0] == "b":  # the bands are the same; only rows and columns change places
         return described(cube, data, step)
+    if data.shape[0] == cube.bands:
+        return described(cube, data, step, groups=nothing)
     notes = [note for note in cube.notes if note not in assumptions(cube)]
     if cube.wavelengths_known:
         notes.append(f"{cube.bands} wavelengths do not fit {data.shape[0]} bands and were left out")
     # made without wavelengths, the new cube says itself what it takes them for
     fresh = Cube(data, name=cube.name, provenance=cube.provenance, notes=tuple(notes))
-    return described(fresh, data, step)
+    return described(fresh, data, step, groups=nothing)

@@ -12,6 +12,9 @@ from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.lazy_array import LazyArray, Source
 
+#: Fields of an ENVI header that count the bands of its file.
+_PER_BAND = ("band names", "default bands")
+
 
 def corrected(
     cube: Cube,
@@ -19,6 +22,7 @@ def corrected(
     step: Mapping[str, Any],
     *,
     wavelengths_nm: NDArray[np.float64] | None = None,
+    groups: Sequence[NDArray[np.intp]] | None = None,
     notes: Sequence[str] = (),
 ) -> Cube:
     """Return the cube with the values of `source`, which are computed at once if those of `cube` are in memory.
@@ -34,11 +38,13 @@ def corrected(
     wavelengths_nm : ndarray, shape (bands,), optional
         Of the corrected bands; those of `cube` by default. Where `cube` only numbers its bands, the new ones are
         numbered from 0 again, and a note says so.
+    groups : sequence of ndarray of int, optional
+        The bands of `cube` behind each new band, where they are others.
     notes : sequence of str
         What the user should know, added to those of `cube`.
     """
     data = LazyArray(source) if cube.is_lazy else source[(slice(None),) * 3]
-    return described(cube, data, step, wavelengths_nm=wavelengths_nm, notes=notes)
+    return described(cube, data, step, wavelengths_nm=wavelengths_nm, groups=groups, notes=notes)
 
 
 def described(
@@ -47,11 +53,13 @@ def described(
     step: Mapping[str, Any],
     *,
     wavelengths_nm: NDArray[np.float64] | None = None,
+    groups: Sequence[NDArray[np.intp]] | None = None,
     notes: Sequence[str] = (),
 ) -> Cube:
     """Return the cube with other data, and the step and the notes beside those it has; see `corrected`."""
     earlier = cube.provenance.get("processing")
-    provenance = {**cube.provenance, "processing": [*(earlier if isinstance(earlier, list) else []), dict(step)]}
+    provenance = dict(cube.provenance) if groups is None else _of_bands(cube, groups)
+    provenance["processing"] = [*(earlier if isinstance(earlier, list) else []), dict(step)]
     fields: dict[str, Any] = {"name": cube.name, "provenance": provenance}
     if wavelengths_nm is None or np.array_equal(wavelengths_nm, cube.wavelengths_nm):
         return cube.replace(data=data, provenance=provenance, notes=(*cube.notes, *notes))
@@ -63,6 +71,20 @@ def described(
         numbers = np.arange(data.shape[0], dtype=np.float64)
         return Cube.with_assumed_wavelengths(data, numbers, notes=(*kept, *notes, renumbered), **fields)
     return Cube.with_assumed_wavelengths(data, wavelengths_nm, notes=(*cube.notes, *notes), **fields)
+
+
+def _of_bands(cube: Cube, groups: Sequence[NDArray[np.intp]]) -> dict[str, Any]:
+    """Return the provenance with what it says band by band brought to other bands, or left out."""
+    found = {key: value for key, value in cube.provenance.items() if key not in ("bad_bands", "fwhm_nm")}
+    bad, widths = cube.provenance.get("bad_bands"), cube.provenance.get("fwhm_nm")
+    if isinstance(bad, list):
+        found["bad_bands"] = [band for band, group in enumerate(groups) if not set(group.tolist()).isdisjoint(bad)]
+    if isinstance(widths, list) and len(widths) == cube.bands and all(len(group) == 1 for group in groups):
+        found["fwhm_nm"] = [widths[int(group[0])] for group in groups]
+    header = found.get("envi")
+    if isinstance(header, dict):
+        found["envi"] = {key: value for key, value in header.items() if key not in _PER_BAND}
+    return found
 
 
 def assumptions(cube: Cube) -> tuple[str, ...]:

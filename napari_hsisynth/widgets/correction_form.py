@@ -19,8 +19,6 @@ from napari_hsisynth.widgets.reference_box import ReferenceBox
 
 _BIN_BANDS, _BIN_PIXELS = "view/bin_bands", "view/bin_pixels"
 _MOST_BINNED = 64
-#: Steps of `corrections` after which the numbers of bands are no longer those of the file.
-_RENUMBER = ("bin bands", "crop bands", "drop bands", "reorder")
 
 
 @dataclass(frozen=True)
@@ -43,10 +41,8 @@ class Correction:
 
 
 def bad_bands(cube: Cube) -> list[int]:
-    """Return the bands that the file calls bad, as long as their numbers are those of the file."""
-    said, steps = cube.provenance.get("bad_bands"), cube.provenance.get("processing")
-    if any(isinstance(step, dict) and step.get("step") in _RENUMBER for step in steps or ()):
-        return []
+    """Return the bands that the file calls bad."""
+    said = cube.provenance.get("bad_bands")
     if not isinstance(said, list) or not all(isinstance(band, int) and 0 <= band < cube.bands for band in said):
         return []
     return said
