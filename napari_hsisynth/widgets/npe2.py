@@ -132,7 +132,7 @@ def _phantom(kind: str, sensor: str) -> list[LayerData]:
         session_for(viewer)
     mask = {"name": f"{made.cube.name} · lesion", "opacity": 0.4, "axis_labels": ("y", "x"), "visible": False}
     mask["units"] = ("pixel", "pixel")
-    return [cube_layer_data(made.cube), (made.mask.astype(np.uint8), mask, "labels")]
+    return [cube_layer_data(made.cube), (made.instances, mask, "labels")]
 
 
 def melanoma_phantom() -> list[LayerData]:
