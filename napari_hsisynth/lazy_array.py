@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,8 +48,10 @@ class LazyArray:
         Which axes of `source` are band, y and x.
     scale : float
         Stored values are divided by this.
-    missing : float, optional
-        Stored value that means "no value"; becomes NaN.
+    missing : float or sequence of float, optional
+        Stored values that mean "no value"; become NaN.
+    offset : float
+        Added after the division.
 
     Examples
     --------
@@ -68,12 +70,15 @@ class LazyArray:
         axes: tuple[int, int, int] = (0, 1, 2),
         *,
         scale: float = 1.0,
-        missing: float | None = None,
+        missing: float | Sequence[float] | None = None,
+        offset: float = 0.0,
     ) -> None:
         if sorted(axes) != [0, 1, 2] or len(source.shape) != 3:
             raise ValueError(f"axes {axes} of an array of shape {source.shape}: three different ones are needed")
         self._source, self._axes = source, axes
-        self._scale, self._missing = scale, missing
+        self._scale, self._offset = scale, offset
+        alone = isinstance(missing, int | float | np.number)
+        self._missing: tuple[float, ...] = (missing,) if alone else tuple(missing or ())  # type: ignore[arg-type, assignment]
         self.shape: tuple[int, int, int] = tuple(int(source.shape[axis]) for axis in axes)  # type: ignore[assignment]
 
     @property
@@ -105,18 +110,21 @@ class LazyArray:
         # integers have taken their axes away; those that are left are still in the order of the source
         left = [axis for axis, place in zip(self._axes, places, strict=True) if isinstance(place, slice)]
         order = [sorted(left).index(axis) for axis in left]
-        return self._converted(stored.transpose(order)[tuple(flipped)])
+        return self._converted(np.asarray(stored.transpose(order)[tuple(flipped)]))
 
     def _converted(self, stored: NDArray[Any]) -> NDArray[np.float32]:
-        if self._missing is None and self._scale == 1:
+        if not self._missing and self._scale == 1 and self._offset == 0:
             return np.ascontiguousarray(stored, dtype=np.float32).reshape(stored.shape)
-        exact = np.float32 if stored.dtype.itemsize <= 2 or stored.dtype == np.float32 else np.float64
+        narrow = stored.dtype.itemsize <= 2 or stored.dtype == np.float32
+        # a sum may cancel what float32 keeps of its parts
+        exact = np.float32 if narrow and self._offset == 0 else np.float64
         values: NDArray[Any] = stored.astype(exact)
         if self._scale != 1:
-            values = values / exact(self._scale)
-        if self._missing is not None:
-            values = np.asarray(values)  # NumPy makes a scalar of a single value, which cannot be assigned to
-            values[stored == self._missing] = np.nan
+            values /= exact(self._scale)
+        if self._offset != 0:
+            values += exact(self._offset)
+        for missing in self._missing:
+            values[stored == missing] = np.nan
         return values.astype(np.float32, copy=False)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -168,6 +176,17 @@ def _forwards(place: slice) -> slice:
     return slice(place.start + (count - 1) * place.step, place.start + 1, -place.step)
 
 
+class Reversed:
+    """A `Source` with its axes in the reverse order: C order in the file is Fortran order in the array."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self.dtype = source, source.dtype
+        self.shape: tuple[int, ...] = tuple(source.shape)[::-1]
+
+    def __getitem__(self, key: Any) -> Any:
+        return np.asarray(self._source[_full_key(key, self.shape)[::-1]]).T
+
+
 class RawFile:
     """An array stored in C order in a file, a `Source`; only the bytes that are needed are read.
 
@@ -179,14 +198,19 @@ class RawFile:
     shape : tuple of int
     offset : int
         Bytes before the first value.
+    first_stride : int, optional
+        Bytes from one place of the first axis to the next, where other things lie in between.
 
     Notes
     -----
     The file is held open, so that renaming or replacing it meanwhile does no harm; several threads may read.
     """
 
-    def __init__(self, path: Path, dtype: Any, shape: tuple[int, ...], offset: int = 0) -> None:
+    def __init__(
+        self, path: Path, dtype: Any, shape: tuple[int, ...], offset: int = 0, *, first_stride: int | None = None
+    ) -> None:
         self.dtype, self.shape, self._offset = np.dtype(dtype), tuple(shape), offset
+        self._first_stride = first_stride
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115
         self._lock = threading.Lock()
         steps = [self.dtype.itemsize]
@@ -201,7 +225,12 @@ class RawFile:
             return np.empty(kept, self.dtype)
         spans = [range(p, p + 1) if isinstance(p, int) else range(p.start, p.stop, p.step) for p in places]
         found = np.empty([len(span) for span in spans], self.dtype)
-        self._fill(found, spans, self._offset)
+        if self._first_stride is None:
+            self._fill(found, spans, self._offset)
+        else:
+            inner = [range(1), *spans[1:]]
+            for number, place in enumerate(spans[0]):
+                self._fill(found[number : number + 1], inner, self._offset + place * self._first_stride)
         return found.reshape(kept)
 
     def _fill(self, found: NDArray[Any], spans: list[range], offset: int) -> None:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_hsisynth.cube import Cube
-from napari_hsisynth.lazy_array import LazyArray, RawFile
+from napari_hsisynth.lazy_array import LazyArray, RawFile, Reversed
 
 SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 7), st.integers(1, 8))
 DTYPES = st.sampled_from(["u1", "<i2", ">u2", "<f4", ">f4", ">f8", "<i4", ">u8"])
@@ -43,8 +43,11 @@ def test_every_part_of_a_file_is_that_of_the_array(tmp_path, drawn, offset):
     assert lazy.shape == expected.shape
     np.testing.assert_array_equal(lazy[key], expected[key], strict=True)
     np.testing.assert_array_equal(np.asarray(lazy), expected, strict=True)
-    for source in (values, values[::-1][::-1]):
+    for source in (values, values[::-1][::-1], Reversed(np.ascontiguousarray(values.T))):
         np.testing.assert_array_equal(LazyArray(source, axes)[key], expected[key], strict=True)
+    path.write_bytes(b"\xff" * offset + b"".join(place.tobytes() + bytes(offset) for place in values))
+    apart = RawFile(path, values.dtype, values.shape, offset, first_stride=values[0].nbytes + offset)
+    np.testing.assert_array_equal(LazyArray(apart, axes)[key], expected[key], strict=True)
 
 
 def test_scale_and_missing_value(tmp_path):
@@ -56,6 +59,14 @@ def test_scale_and_missing_value(tmp_path):
         single = LazyArray(values, scale=scale, missing=0)
         assert np.isnan(single[0, 0, 0])
         assert single[0, 0, 1] == np.float32(65535 / scale)
+
+
+def test_offset_is_added_without_losing_what_the_sum_cancels():
+    values = np.array([[[20_000, -9999, 7, 20_001]]], dtype="<i2")
+    found = LazyArray(values, scale=1e4, offset=-2.0, missing=(-9999, 7))[:]
+    np.testing.assert_array_equal(found, np.array([[[0, np.nan, np.nan, 1e-4]]], np.float32))
+    assert LazyArray(values, offset=1.5, missing=7)[0, 0, 3] == 20_002.5
+    assert np.isnan(LazyArray(values, scale=2, missing=7)[0, 0, 2])
 
 
 def test_what_would_read_everything_unasked_is_refused(tmp_path):

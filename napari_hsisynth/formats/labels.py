@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.lazy_array import LazyArray
 
 
 def provenance_json(cube: Cube) -> str:
@@ -29,7 +30,7 @@ def storable_name(cube: Cube) -> str:
 
 
 def labelled_cube(
-    data: NDArray[Any],
+    data: NDArray[Any] | LazyArray,
     *,
     given_nm: Sequence[float] | None,
     stored_nm: NDArray[Any] | None,
@@ -41,7 +42,7 @@ def labelled_cube(
 
     Parameters
     ----------
-    data : ndarray, shape (bands, y, x)
+    data : ndarray or LazyArray, shape (bands, y, x)
     given_nm : sequence of float, optional
         The user's wavelengths, which win.
     stored_nm : ndarray, shape (bands,), optional

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import scipy.io
@@ -17,9 +18,10 @@ from napari_hsisynth.atomic import atomic_path
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats.labels import labelled_cube, provenance_json, storable_name
-from napari_hsisynth.formats.matlab5_elements import byte_order, matrices, text, values
+from napari_hsisynth.formats.matlab5_elements import Matrix, byte_order, left_in_file, matrices, text, values
 from napari_hsisynth.formats.registry import Format, ReadOptions
 from napari_hsisynth.formats.unlabelled import WAVELENGTH_NAMES, Variable, choose, unlabelled_cube
+from napari_hsisynth.lazy_array import LazyArray, Source
 
 #: The name under which most files of HSIDermoscopy hold their cube.
 CUBE_NAME = "DataCubeC"
@@ -40,6 +42,13 @@ def variables(path: Path) -> list[Variable]:
         return [matrix.variable for matrix in matrices(handle, path.stat().st_size)]
 
 
+def _source(path: Path, handle: IO[bytes], matrix: Matrix, options: ReadOptions) -> Source:
+    """Return the cube's values: where they are to stay in the file and are not compressed, still in it."""
+    lazy = options.lazily(math.prod(matrix.variable.shape))
+    left = left_in_file(path, handle, matrix) if lazy else None
+    return values(handle, matrix) if left is None else left
+
+
 def read(path: Path, options: ReadOptions) -> Cube:
     """Read the one 3-D array, or the one asked for; its bands may be the last axis or the first."""
     with open(path, "rb") as handle:
@@ -52,12 +61,12 @@ def read(path: Path, options: ReadOptions) -> Cube:
         def line(name: str) -> str:
             return text(handle, found[name]) if name in found and found[name].variable.dtype == "char" else ""
 
-        array = values(handle, found[chosen.name])
+        array = _source(path, handle, found[chosen.name], options)
         stored = next((nm for name in WAVELENGTH_NAMES if (nm := number(name)) is not None), None)
         if chosen.name == CUBE_NAME and line(_AXES_NAME) == _AXES:
             known = number("wavelengths_known")
             return labelled_cube(
-                np.moveaxis(array, -1, 0),
+                np.moveaxis(array, -1, 0) if isinstance(array, np.ndarray) else LazyArray(array, (2, 0, 1)),
                 given_nm=options.wavelengths_nm,
                 stored_nm=stored,
                 known=known is None or bool(known.all()),

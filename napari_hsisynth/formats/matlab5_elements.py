@@ -11,6 +11,7 @@ import math
 import struct
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats.unlabelled import Variable, check_claim
+from napari_hsisynth.lazy_array import RawFile, Reversed, Source
 
 HEADER_BYTES = 128
 #: What stands before an array's values is shorter than this: flags, up to 32 axes, a name of up to 63 letters.
@@ -107,6 +109,23 @@ def values(handle: IO[bytes], matrix: Matrix) -> NDArray[Any]:
     return array.astype(_DTYPES[matrix.variable.dtype], copy=False)
 
 
+def left_in_file(path: Path, handle: IO[bytes], matrix: Matrix) -> Source | None:
+    """Return an array of numbers that stays in its file; None if its values are packed or stored as another type."""
+    variable = matrix.variable
+    if matrix.compressed or variable.dtype not in _DTYPES:
+        return None
+    check_claim(variable, matrix.stored_bytes, lazy=True)
+    handle.seek(matrix.start + matrix.values_at)
+    kind, start, length, _ = _tag(handle.read(8), 0, matrix.order)
+    dtype = np.dtype(matrix.order + _STORED.get(kind, "V1"))
+    if dtype.newbyteorder("=") != np.dtype(_DTYPES[variable.dtype]):
+        return None
+    fits = matrix.values_at + start + length <= matrix.stored_bytes
+    if not fits or length != math.prod(variable.shape) * dtype.itemsize:
+        raise InputError(f"damaged: '{variable.name}' has {length:,} bytes of values, not as many as its size")
+    return Reversed(RawFile(path, dtype, variable.shape[::-1], matrix.start + matrix.values_at + start))
+
+
 def text(handle: IO[bytes], matrix: Matrix) -> str:
     """Read a line of text."""
     check_claim(matrix.variable, matrix.stored_bytes)
@@ -117,7 +136,7 @@ def text(handle: IO[bytes], matrix: Matrix) -> str:
         raise InputError(f"damaged: '{matrix.variable.name}' is not text")
     encoding = _TEXT[kind]
     ending = {"<": "-le", ">": "-be"}[matrix.order] if encoding in ("utf-16", "utf-32") else ""
-    return stored.decode(encoding + ending)
+    return str(stored, encoding + ending)
 
 
 def _unpacked(handle: IO[bytes], start: int, stored: int, compressed: bool, limit: int) -> bytes:
@@ -128,8 +147,8 @@ def _unpacked(handle: IO[bytes], start: int, stored: int, compressed: bool, limi
     return zlib.decompressobj().decompress(handle.read(stored), limit)
 
 
-def _payload(handle: IO[bytes], matrix: Matrix) -> tuple[int, bytes]:
-    """Return the type and the bytes of an array's values."""
+def _payload(handle: IO[bytes], matrix: Matrix) -> tuple[int, memoryview]:
+    """Return the type and the bytes of an array's values, which are not copied once more."""
     handle.seek(matrix.start)
     content = handle.read(matrix.stored_bytes)
     if matrix.compressed:
@@ -140,7 +159,7 @@ def _payload(handle: IO[bytes], matrix: Matrix) -> tuple[int, bytes]:
         if not unpacker.eof:
             raise InputError(f"damaged: '{matrix.variable.name}' does not unpack to its size")
     kind, start, length, _ = _tag(content, matrix.values_at, matrix.order)
-    return kind, content[start : start + length]
+    return kind, memoryview(content)[start : start + length]
 
 
 def _tag(content: bytes, position: int, order: str) -> tuple[int, int, int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,6 +14,7 @@ from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats.registry import Format, ReadOptions
 from napari_hsisynth.formats.unlabelled import Variable, band_axis, check_claim, choose, unlabelled_cube
+from napari_hsisynth.lazy_array import RawFile, Reversed, Source
 
 #: A header longer than this is not that of an array of numbers or text.
 _LONGEST_HEADER = 10_000
@@ -31,14 +33,44 @@ def read_header(handle: IO[bytes], name: str) -> Variable:
     InputError, ValueError
         If it is no such header.
     """
+    return _header(handle, name)[0]
+
+
+def _header(handle: IO[bytes], name: str) -> tuple[Variable, np.dtype[Any], bool]:
+    """Return what the header says, the dtype, and whether the order is Fortran's."""
     version = np.lib.format.read_magic(handle)
     if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(handle, max_header_size=_LONGEST_HEADER)
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(handle, max_header_size=_LONGEST_HEADER)
     elif version == (2, 0):
-        shape, _, dtype = np.lib.format.read_array_header_2_0(handle, max_header_size=_LONGEST_HEADER)
+        shape, fortran, dtype = np.lib.format.read_array_header_2_0(handle, max_header_size=_LONGEST_HEADER)
     else:  # version 3 exists for names of fields in Unicode, which no cube has
         raise InputError(f"'{name}' is .npy version {version[0]}.{version[1]}, which no plain array needs")
-    return Variable(name, tuple(shape), str(dtype), numeric=dtype.kind in "fiu")
+    return Variable(name, tuple(shape), str(dtype), numeric=dtype.kind in "fiu"), dtype, fortran
+
+
+def values_in_file(path: Path, name: str, start: int, stored_bytes: int, *, lazy: bool) -> Source:
+    """Return the numbers of a ``.npy`` stream, still in their file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    name : str
+        For errors.
+    start, stored_bytes : int
+        Where in the file the stream begins, and its length; its header must agree with it.
+    lazy : bool
+        Whether they are to stay there, so that there may be any number of them.
+    """
+    with open(path, "rb") as handle:
+        handle.seek(start)
+        variable, dtype, fortran = _header(handle, name)
+        begin = handle.tell()
+    check_claim(variable, stored_bytes, lazy=lazy)
+    if not variable.numeric or math.prod(variable.shape) * dtype.itemsize > start + stored_bytes - begin:
+        raise InputError(f"damaged or truncated: '{name}' does not hold the values that its header claims")
+    if not fortran:
+        return RawFile(path, dtype, variable.shape, begin)
+    return Reversed(RawFile(path, dtype, variable.shape[::-1], begin))
 
 
 def read_values(handle: IO[bytes], name: str, stored_bytes: int) -> NDArray[Any]:
@@ -64,10 +96,9 @@ def variables(path: Path) -> list[Variable]:
 
 def read(path: Path, options: ReadOptions) -> Cube:
     """Read an array, bands first or last; the wavelengths can only come from the user."""
-    choose(variables(path), options.variable)
-    with open(path, "rb") as handle:
-        array = read_values(handle, "array", path.stat().st_size)
-    return unlabelled_cube(array, path=path, options=options, provenance={"format": "npy"}, tie="first")
+    lazy = options.lazily(math.prod(choose(variables(path), options.variable).shape))
+    source = values_in_file(path, "array", 0, path.stat().st_size, lazy=lazy)
+    return unlabelled_cube(source, path=path, options=options, provenance={"format": "npy"}, tie="first")
 
 
 def write(path: Path, cube: Cube) -> list[str]:

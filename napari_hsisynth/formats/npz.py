@@ -7,6 +7,8 @@ JSON string). A crop holds ``cube``, ``wavelengths_nm``, ``mask`` and ``meta`` (
 from __future__ import annotations
 
 import json
+import math
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,14 @@ from napari_hsisynth.atomic import atomic_path
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats.labels import labelled_cube, provenance_json, storable_name
-from napari_hsisynth.formats.npy import read_header, read_values
+from napari_hsisynth.formats.npy import read_header, read_values, values_in_file
 from napari_hsisynth.formats.registry import Format, ReadOptions
 from napari_hsisynth.formats.unlabelled import WAVELENGTH_NAMES, Variable, choose, unlabelled_cube
+from napari_hsisynth.lazy_array import LazyArray, Source
 
 _SUFFIX = ".npy"
+_LOCAL_HEADER_BYTES = 30
+_ENCRYPTED = 1
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -52,6 +57,22 @@ def _value(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
         return read_values(handle, name, member.compress_size)
 
 
+def _source(path: Path, archive: zipfile.ZipFile, chosen: Variable, options: ReadOptions) -> Source:
+    """Return the cube's values: where they are to stay in the file and are stored as they are, still in it."""
+    member = _members(archive)[chosen.name]
+    as_they_are = member.compress_type == zipfile.ZIP_STORED and not member.flag_bits & _ENCRYPTED
+    if not (as_they_are and options.lazily(math.prod(chosen.shape))):
+        return _value(archive, chosen.name)
+    with open(path, "rb") as handle:
+        # the name and the extra field before the values may be longer than those of the central directory
+        handle.seek(member.header_offset)
+        header = handle.read(_LOCAL_HEADER_BYTES)
+        start = member.header_offset + _LOCAL_HEADER_BYTES + sum(struct.unpack("<HH", header[26:30]))
+        if start + member.file_size > handle.seek(0, 2):
+            raise InputError("the file is truncated", fix="copy it again")
+    return values_in_file(path, chosen.name, start, member.file_size, lazy=True)
+
+
 def variables(path: Path) -> list[Variable]:
     """Return the arrays of the archive."""
     with zipfile.ZipFile(path) as archive:
@@ -65,11 +86,11 @@ def read(path: Path, options: ReadOptions) -> Cube:
         listed = _listed(archive)
         names = {variable.name for variable in listed}
         chosen = choose(listed, options.variable)
-        array = _value(archive, chosen.name)
+        array = _source(path, archive, chosen, options)
         if chosen.name == "cube" and "provenance" in names:
             known = bool(_value(archive, "wavelengths_known")) if "wavelengths_known" in names else True
             return labelled_cube(
-                array,
+                array if isinstance(array, np.ndarray) else LazyArray(array),
                 given_nm=given,
                 stored_nm=_value(archive, "wavelengths_nm") if "wavelengths_nm" in names else None,
                 known=known,
@@ -81,7 +102,7 @@ def read(path: Path, options: ReadOptions) -> Cube:
             if not isinstance(meta, dict):
                 raise InputError("damaged: 'meta' is not a JSON object")
             return labelled_cube(
-                array,
+                array if isinstance(array, np.ndarray) else LazyArray(array),
                 given_nm=given,
                 stored_nm=_value(archive, "wavelengths_nm"),
                 known=True,

@@ -138,13 +138,19 @@ def band_axis(shape: tuple[int, ...], bands: int | None, tie: Literal["first", "
     return 0 if shape[0] < shape[2] else 2
 
 
-def plausible_wavelengths(values: Any, shape: tuple[int, ...]) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
-    """Return stored band centres if they can be those of an array of `shape`, else None and a note why not."""
+def plausible_wavelengths(
+    values: Any, shape: tuple[int, ...], axes: str | None = None
+) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
+    """Return stored band centres if they can be those of an array of `shape`, else None and a note why not.
+
+    Its bands are the axis "b" of `axes`, the first or the last where that is not known.
+    """
+    lengths = (shape[0], shape[2]) if axes is None else (shape[axes.index("b")],)
     try:
         found = np.asarray(values, dtype=np.float64).reshape(-1)
     except (TypeError, ValueError):
         return None, ("the stored wavelengths are not numbers and were left out",)
-    if len(found) not in (shape[0], shape[2]):
+    if len(found) not in lengths:
         return None, (f"the {len(found)} stored wavelengths fit no band axis of {shape} and were left out",)
     low, high = PLAUSIBLE_NM
     if not (np.isfinite(found).all() and (found >= low).all() and (found <= high).all()):
@@ -160,6 +166,7 @@ def unlabelled_cube(
     provenance: Mapping[str, Any],
     stored_nm: Any = None,
     tie: Literal["first", "last"],
+    axes: str | None = None,
     **fields: Any,
 ) -> Cube:
     """Make a cube of an array from another program.
@@ -178,23 +185,24 @@ def unlabelled_cube(
         Wavelengths from the file.
     tie : {"first", "last"}
         Band axis where the shape says nothing.
+    axes : str, optional
+        The order of the axes if the file says it, for example ``"yxb"``.
     **fields
-        ``scale`` and ``missing`` of `LazyArray`.
+        ``scale``, ``missing`` and ``offset`` of `LazyArray`.
     """
     notes: tuple[str, ...] = ()
+    axes = options.axes or axes
     given_nm = options.wavelengths_nm
     if given_nm is None and stored_nm is not None:
-        stored_nm, notes = plausible_wavelengths(stored_nm, source.shape)
+        stored_nm, notes = plausible_wavelengths(stored_nm, source.shape, axes)
     wavelengths = stored_nm if given_nm is None else np.array(given_nm, dtype=np.float64)
-    if options.axes is not None:
-        axes = options.axes
-    else:
+    if axes is None:
         axis = band_axis(source.shape, None if wavelengths is None else len(wavelengths), tie)
         axes = "byx" if axis == 0 else "yxb"
         place = "first" if axis == 0 else "last"
         notes = (f"the {place} of the three axes was taken as the bands", *notes)  # alike for a whole folder
     data = LazyArray(source, (axes.index("b"), axes.index("y"), axes.index("x")), **fields)
-    lazily = options.lazily(data.size)
+    lazily = options.lazily(data.size) and not isinstance(source, np.ndarray)
     return Cube(
         data if lazily else np.asarray(data),
         wavelengths,
