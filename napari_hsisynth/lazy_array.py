@@ -16,6 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_hsisynth.errors import InputError
+
 #: Work on a whole array goes through blocks of about so many values: 64 MiB as float32.
 BLOCK_VALUES = 2**24
 
@@ -52,6 +54,13 @@ class LazyArray:
         Stored values that mean "no value"; become NaN.
     offset : float
         Added after the division.
+    where : object, optional
+        The file, for the error of values that cannot be read any more.
+
+    Raises
+    ------
+    InputError
+        Later, when values are asked for: if the file is damaged there, or gone.
 
     Examples
     --------
@@ -72,10 +81,11 @@ class LazyArray:
         scale: float = 1.0,
         missing: float | Sequence[float] | None = None,
         offset: float = 0.0,
+        where: object = None,
     ) -> None:
         if sorted(axes) != [0, 1, 2] or len(source.shape) != 3:
             raise ValueError(f"axes {axes} of an array of shape {source.shape}: three different ones are needed")
-        self._source, self._axes = source, axes
+        self._source, self._axes, self._where = source, axes, where
         self._scale, self._offset = scale, offset
         alone = isinstance(missing, int | float | np.number)
         self._missing: tuple[float, ...] = (missing,) if alone else tuple(missing or ())  # type: ignore[arg-type, assignment]
@@ -106,7 +116,13 @@ class LazyArray:
             asked[axis] = _forwards(place) if backwards else place  # type: ignore[arg-type]
             if isinstance(place, slice):
                 flipped.append(slice(None, None, -1) if backwards else slice(None))
-        stored = np.asarray(self._source[tuple(asked)])
+        try:
+            stored = np.asarray(self._source[tuple(asked)])
+        except MemoryError:
+            raise
+        except Exception as error:  # readers that meet arbitrary bytes raise anything
+            what = f"its values cannot be read ({error or type(error).__name__})"
+            raise InputError(what, where=self._where, fix="the file is damaged or was changed") from error
         # integers have taken their axes away; those that are left are still in the order of the source
         left = [axis for axis, place in zip(self._axes, places, strict=True) if isinstance(place, slice)]
         order = [sorted(left).index(axis) for axis in left]

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_hsisynth.cube import Cube
+from napari_hsisynth.errors import InputError
 from napari_hsisynth.lazy_array import LazyArray, RawFile, Reversed
 
 SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 7), st.integers(1, 8))
@@ -87,6 +88,8 @@ def test_a_file_cut_short_after_it_was_opened_is_told(tmp_path):
     path.write_bytes(bytes(12))
     with pytest.raises(OSError, match="shorter"):
         raw[0, 1, 2]
+    with pytest.raises(InputError, match=r"a\.raw: its values cannot be read .*shorter"):
+        LazyArray(raw, where=path)[:]
 
 
 def test_many_threads_read_one_file(tmp_path):

@@ -66,7 +66,7 @@ def read(path: Path, options: ReadOptions) -> Cube:
         if chosen.name == CUBE_NAME and line(_AXES_NAME) == _AXES:
             known = number("wavelengths_known")
             return labelled_cube(
-                np.moveaxis(array, -1, 0) if isinstance(array, np.ndarray) else LazyArray(array, (2, 0, 1)),
+                np.moveaxis(array, -1, 0) if isinstance(array, np.ndarray) else LazyArray(array, (2, 0, 1), where=path),
                 given_nm=options.wavelengths_nm,
                 stored_nm=stored,
                 known=known is None or bool(known.all()),

@@ -90,7 +90,7 @@ def read(path: Path, options: ReadOptions) -> Cube:
         if chosen.name == "cube" and "provenance" in names:
             known = bool(_value(archive, "wavelengths_known")) if "wavelengths_known" in names else True
             return labelled_cube(
-                array if isinstance(array, np.ndarray) else LazyArray(array),
+                array if isinstance(array, np.ndarray) else LazyArray(array, where=path),
                 given_nm=given,
                 stored_nm=_value(archive, "wavelengths_nm") if "wavelengths_nm" in names else None,
                 known=known,
@@ -102,7 +102,7 @@ def read(path: Path, options: ReadOptions) -> Cube:
             if not isinstance(meta, dict):
                 raise InputError("damaged: 'meta' is not a JSON object")
             return labelled_cube(
-                array if isinstance(array, np.ndarray) else LazyArray(array),
+                array if isinstance(array, np.ndarray) else LazyArray(array, where=path),
                 given_nm=given,
                 stored_nm=_value(archive, "wavelengths_nm"),
                 known=True,

@@ -201,7 +201,7 @@ def unlabelled_cube(
         axes = "byx" if axis == 0 else "yxb"
         place = "first" if axis == 0 else "last"
         notes = (f"the {place} of the three axes was taken as the bands", *notes)  # alike for a whole folder
-    data = LazyArray(source, (axes.index("b"), axes.index("y"), axes.index("x")), **fields)
+    data = LazyArray(source, (axes.index("b"), axes.index("y"), axes.index("x")), where=path, **fields)
     lazily = options.lazily(data.size) and not isinstance(source, np.ndarray)
     return Cube(
         data if lazily else np.asarray(data),
