@@ -7,9 +7,12 @@ import struct
 import h5py
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats import AmbiguousVariableError, format_of, read_cube
+from napari_hsisynth.formats.hdf5_text import variable_texts
 
 SHAPE = {"b": 6, "y": 7, "x": 5}  # by its lengths alone, most orders would be taken for another
 VALUES = np.random.default_rng(0).normal(size=tuple(SHAPE.values())).astype(np.float32)
@@ -306,3 +309,46 @@ def test_names_that_are_no_text_can_be_printed(tmp_path):
     with pytest.raises(AmbiguousVariableError) as caught:
         read_cube(tmp_path / "a.h5")
     str(caught.value).encode("utf-8")
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(
+    texts=st.dictionaries(WORDS, st.lists(WORDS, min_size=1, max_size=4) | WORDS, max_size=7),
+    libver=st.sampled_from(["earliest", "v108", "v110", "latest"]),
+    ordered=st.booleans(),
+    block=st.sampled_from([0, 512]),
+)
+def test_text_of_variable_length_is_what_the_library_reads(tmp_path, texts, libver, ordered, block):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver=libver, userblock_size=block) as file:
+        made = file.create_dataset("cube", data=VALUES, track_order=ordered)
+        for number, (name, text) in enumerate(texts.items()):
+            value = text if isinstance(text, str) else np.array(text, dtype=h5py.string_dtype())
+            made.attrs[name] = value
+            made.attrs[f"between{number}"] = number
+            if number % 2:  # what is written anew lies elsewhere
+                made.attrs[name] = value
+    with h5py.File(path) as file, open(path, "rb") as handle:
+        made = file["cube"]
+        found = variable_texts(handle, h5py.h5o.get_info(made.id).addr, file.userblock_size)
+        expected = {name: np.ravel(made.attrs[name]).tolist() for name in texts}
+    if len(texts) > 4 and (ordered or libver != "earliest"):  # more than 8 attributes, which may lie in another way
+        assert found == {} or found == expected
+    else:
+        assert found == expected
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_units_that_are_not_reached_are_not_taken_for_nm(tmp_path, libver):
+    with h5py.File(tmp_path / "a.h5", "w", libver=libver) as file:
+        file["cube"] = VALUES
+        made = file.create_dataset("wavelength", data=10 * NM)
+        made.attrs["units"] = "angstrom"
+        for number in range(20):
+            made.attrs[f"a{number}"] = "x"
+    cube = read_cube(tmp_path / "a.h5", axes="byx")
+    check(cube, known=libver == "earliest")
+    assert any("converted" in note if libver == "earliest" else "left out" in note for note in cube.notes)
