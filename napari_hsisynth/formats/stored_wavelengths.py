@@ -137,7 +137,7 @@ def _last(name: str) -> str:
 
 
 def _is_list(variable: Variable) -> bool:
-    return variable.numeric and 0 < math.prod(variable.shape) <= _MOST_BANDS and len(variable.shape) <= 2
+    return variable.numeric and 0 < math.prod(variable.shape) <= _MOST_BANDS and len(variable.shape) in (1, 2)
 
 
 def _distance(cube: str, other: str) -> int:
