@@ -48,8 +48,9 @@ def describe(path: str | PathLike[str], **options: Any) -> dict[str, Any]:
         invalid_pixels += int(np.count_nonzero(~finite.all(axis=0)))
         counts += np.count_nonzero(finite, axis=(1, 2))
         sums += np.sum(block, axis=(1, 2), where=finite, dtype=np.float64)
-        lowest = np.minimum(lowest, np.min(block, axis=(1, 2), where=finite, initial=np.inf))
-        highest = np.maximum(highest, np.max(block, axis=(1, 2), where=finite, initial=-np.inf))
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            lowest = np.minimum(lowest, np.min(block, axis=(1, 2), where=finite, initial=np.inf))
+            highest = np.maximum(highest, np.max(block, axis=(1, 2), where=finite, initial=-np.inf))
     bands = [
         {
             "wavelength_nm": None if numbered else wavelength,

@@ -25,7 +25,7 @@ HEAD_BYTES = 2048
 LAZY_FROM_BYTES = 2**28
 
 # ENVI last: it takes any file with a header beside it
-_BUILT_IN = ("matlab5", "matlab73", "npz", "npy", "tiff", "hdf5", "netcdf3", "png", "series", "envi")
+_BUILT_IN = ("matlab5", "matlab73", "npz", "npy", "tiff", "hdf5", "netcdf3", "ome_zarr", "png", "series", "envi")
 
 
 @dataclass(frozen=True)

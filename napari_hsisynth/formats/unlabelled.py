@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Larger arrays are refused before memory is asked for: 4 GiB as float32, 60 times a cube of 1000 x 1000 x 16.
 MAX_VALUES = 2**30
+#: No camera has more.
+MOST_BANDS = 100_000
 #: Deflate cannot do better, so that a header claiming more is wrong.
 MAX_DEFLATE_RATIO = 1032
 #: Names under which other programs store band centres.
@@ -201,6 +203,10 @@ def unlabelled_cube(
         axes = "byx" if axis == 0 else "yxb"
         place = "first" if axis == 0 else "last"
         notes = (f"the {place} of the three axes was taken as the bands", *notes)  # alike for a whole folder
+    if source.shape[axes.index("b")] > MOST_BANDS:
+        raise InputError(
+            f"not a cube: {source.shape[axes.index('b')]:,} bands", fix="say the order of its axes, --axes"
+        )
     data = LazyArray(source, (axes.index("b"), axes.index("y"), axes.index("x")), where=path, **fields)
     lazily = options.lazily(data.size) and not isinstance(source, np.ndarray)
     return Cube(

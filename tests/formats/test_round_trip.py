@@ -10,7 +10,7 @@ from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats import parts_of, read_cube, write_cube
 
-KEEP_EVERYTHING = [".npz", ".mat", ".hdr", ".tif", ".ome.tif", ".bands"]
+KEEP_EVERYTHING = [".npz", ".mat", ".hdr", ".tif", ".ome.tif", ".bands", ".zarr"]
 SHAPES = st.tuples(st.one_of(st.just(16), st.integers(1, 20)), st.integers(1, 7), st.integers(1, 7))
 #: No lone surrogates and no NUL: neither is text that a file could hold.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
