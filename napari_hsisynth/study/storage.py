@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from napari_hsisynth.atomic import sync_folder
+from napari_hsisynth import atomic
 from napari_hsisynth.errors import InputError
 
 #: Called with (done, total) while something long goes on.
@@ -109,53 +108,23 @@ def sha256_of(path: Path) -> str:
 
 @contextlib.contextmanager
 def replaced_folder(root: Path, name: str) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of ``root/name`` as a whole if the block ends well.
+    """Yield an empty folder that takes the place of ``root/name`` of a study as a whole if the block ends well.
 
-    If it raises, or the process is killed, ``root/name`` is what it was. A folder cannot be renamed over a full one, so
-    the old one steps aside for a moment; `recover_folder` undoes that step if we are killed right there.
+    As `atomic.replaced_folder`, but one writer at a time, which takes away what a killed one left.
     """
-    token = secrets.token_hex(4)
-    new, old, target = (root / f".{name}-{token}.new", root / f".{name}-{token}.old", root / name)
+    target = root / name
     with study_lock(root, f".{name}.lock"):
         for left in (*root.glob(f".{name}-*.new"), *(root.glob(f".{name}-*.old") if target.exists() else ())):
             shutil.rmtree(left, ignore_errors=True)  # of a killed process; a living one would hold the lock
-        try:
-            with writing(new):
-                new.mkdir()
+        with writing(target), atomic.replaced_folder(root, name, while_swapping=study_lock(root)) as new:
             yield new
-            with study_lock(root), writing(target):
-                sync_folder(new)
-                if target.exists():
-                    target.rename(old)
-                try:
-                    new.rename(target)
-                except OSError:
-                    if old.exists():
-                        old.rename(target)
-                    raise
-                sync_folder(root)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-            if target.exists():
-                shutil.rmtree(old, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def new_folder(root: Path) -> Iterator[Path]:
-    """Yield the name of a hidden folder beside `root`, to be made and filled, that is then renamed to it.
-
-    So `root` appears whole or not at all. It may be there already if it is empty.
-    """
-    hidden = root.with_name(f".{root.name}-{secrets.token_hex(4)}.new")
-    try:
-        with writing(root):
-            yield hidden
-            if root.exists():
-                root.rmdir()  # empty; a rename over it fails on some systems
-            hidden.rename(root)
-    except BaseException:
-        shutil.rmtree(hidden, ignore_errors=True)
-        raise
+    """Yield the name of a hidden folder that becomes the study `root`: `atomic.new_folder`, with one clear error."""
+    with writing(root), atomic.new_folder(root) as hidden:
+        yield hidden
 
 
 def recover_folder(root: Path, name: str) -> None:
@@ -163,6 +132,4 @@ def recover_folder(root: Path, name: str) -> None:
     if (root / name).exists() or not any(root.glob(f".{name}-*.old")):
         return
     with contextlib.suppress(InputError), study_lock(root):  # a read-only study can still be read, without them
-        for old in sorted(root.glob(f".{name}-*.old"))[:1]:
-            if not (root / name).exists():
-                old.rename(root / name)
+        atomic.recover_folder(root, name)
