@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_hsisynth.cube import Cube
-from napari_hsisynth.formats.axis_names import axes_of, packing
+from napari_hsisynth.formats.axis_names import axes_of
 from napari_hsisynth.formats.hdf5_objects import Stored, arrays_in, scales_of
 from napari_hsisynth.formats.registry import Format, ReadOptions
-from napari_hsisynth.formats.stored_wavelengths import find_wavelengths
-from napari_hsisynth.formats.unlabelled import Variable, choose, unlabelled_cube
+from napari_hsisynth.formats.self_describing import self_described_cube
+from napari_hsisynth.formats.unlabelled import Variable, choose
 from napari_hsisynth.lazy_array import Reversed, Source
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -91,42 +91,27 @@ def _cube(
     dataset = stored.checked(size, lazy=lazy)
     source: Source = OpenDataset(file, dataset) if lazy else np.asarray(dataset[()])
     attributes = stored.attributes()
-    fields, notes = packing(attributes)
     scales: list[list[str]] = []
     axes = None
     if stored.backwards:
         source = Reversed(source) if lazy else np.asarray(source).T
-        if stored.matlab is None:
-            notes += (_GUESSED_ORDER,)
     else:
         scales = scales_of(file, stored, found)
         axes = axes_of([names[-1] if names else "" for names in scales], attributes)
-    stored_nm = None
-    if options.wavelengths_nm is None:
-
-        def load(name: str) -> tuple[Any, Mapping[str, Any]]:
-            return found[name].checked(size)[()], found[name].attributes()
-
-        stored_nm, said = find_wavelengths(
-            stored.variable,
-            options.axes or axes,
-            others={name: other.variable for name, other in found.items()},
-            load=load,
-            attached=[name for names in scales for name in names],
-            attributes=attributes,
-        )
-        notes += said
-    cube = unlabelled_cube(
+    return self_described_cube(
         source,
+        stored.variable,
         path=path,
         options=options,
-        provenance={"format": "hdf5" if stored.matlab is None else "matlab 7.3", "variable": stored.variable.name},
-        stored_nm=stored_nm,
-        tie="last",
+        kind="hdf5" if stored.matlab is None else "matlab 7.3",
         axes=axes,
-        **fields,
+        attributes=attributes,
+        others={name: other.variable for name, other in found.items()},
+        load=lambda name: (found[name].checked(size)[()], found[name].attributes()),
+        attached=[name for names in scales for name in names],
+        tie="last",
+        notes=(_GUESSED_ORDER,) if stored.backwards and stored.matlab is None else (),
     )
-    return cube.replace(notes=(*cube.notes, *notes))
 
 
 def read(path: Path, options: ReadOptions) -> Cube:

@@ -18,10 +18,10 @@ import numpy as np
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.formats.axis_names import axes_of, packing, text_of
+from napari_hsisynth.formats.axis_names import axes_of, text_of
 from napari_hsisynth.formats.registry import Format, ReadOptions
-from napari_hsisynth.formats.stored_wavelengths import find_wavelengths
-from napari_hsisynth.formats.unlabelled import Variable, check_claim, choose, unlabelled_cube
+from napari_hsisynth.formats.self_describing import self_described_cube
+from napari_hsisynth.formats.unlabelled import Variable, check_claim, choose
 from napari_hsisynth.lazy_array import RawFile
 
 _DIMENSIONS, _VARIABLES, _ATTRIBUTES = 10, 11, 12
@@ -180,30 +180,19 @@ def read(path: Path, options: ReadOptions) -> Cube:
     chosen = choose([stored.variable for stored in found.values()], options.variable)
     stored = found[chosen.name]
     source = stored.source(path, size, lazy=options.lazily(math.prod(chosen.shape)))
-    axes = axes_of(stored.dimensions, stored.attributes)
-    fields, notes = packing(stored.attributes)
-    stored_nm = None
-    if options.wavelengths_nm is None:
-        stored_nm, said = find_wavelengths(
-            chosen,
-            options.axes or axes,
-            others={name: other.variable for name, other in found.items()},
-            load=lambda name: (found[name].source(path, size, lazy=False)[...], found[name].attributes),
-            attached=[name for name in stored.dimensions if name in found],
-            attributes=stored.attributes,
-        )
-        notes += said
-    cube = unlabelled_cube(
+    return self_described_cube(
         source,
+        chosen,
         path=path,
         options=options,
-        provenance={"format": "netcdf 3", "variable": chosen.name},
-        stored_nm=stored_nm,
+        kind="netcdf 3",
+        axes=axes_of(stored.dimensions, stored.attributes),
+        attributes=stored.attributes,
+        others={name: other.variable for name, other in found.items()},
+        load=lambda name: (found[name].source(path, size, lazy=False)[...], found[name].attributes),
+        attached=[name for name in stored.dimensions if name in found],
         tie="first",
-        axes=axes,
-        **fields,
     )
-    return cube.replace(notes=(*cube.notes, *notes))
 
 
 FORMAT = Format("netcdf3", "NetCDF 3", (".nc", ".cdf", ".nc3"), sniff, variables, read)
