@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_hsisynth.atomic import atomic_path
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study.annotation import Annotation
-from napari_hsisynth.study.cube_files import fitting, free_file, read_file, stored_path
+from napari_hsisynth.study.cube_files import content_sha256, copy_in, fitting, read_file, stored_path
 from napari_hsisynth.study.diagnosis import Diagnosis
 from napari_hsisynth.study.manifest import Entry, id_from_name
-from napari_hsisynth.study.storage import Cancelled, Progress, sha256_of, writing
+from napari_hsisynth.study.storage import Cancelled, Progress, writing
 from napari_hsisynth.study.study import Study
 
 
@@ -50,7 +48,7 @@ def add_files(
     diagnosis, patient
         Of all of them.
     copy : bool
-        Copy the files into the study instead of pointing at them.
+        Copy the files into the study instead of pointing at them, see `cube_files.copy_in`.
     progress, cancelled : callable, optional
         As in `make_crops`.
 
@@ -74,7 +72,7 @@ def add_files(
         if any(cube_id.lower() == one.cube_id.lower() for one in new):
             raise InputError(f"two of the files would have the id '{cube_id}'", where=path, fix="rename one of them")
         fitting(read_file(path), study.settings.wavelengths_nm, name=cube_id, where=path)
-        new.append(NewCube(cube_id, path, Diagnosis.parse(diagnosis), patient.strip(), sha256_of(path)))
+        new.append(NewCube(cube_id, path, Diagnosis.parse(diagnosis), patient.strip(), content_sha256(path)))
     commit(study, new, copy=copy)
     if progress is not None:
         progress(len(files), len(files))
@@ -99,14 +97,15 @@ def commit(study: Study, new: Sequence[NewCube], *, copy: bool, final_root: Path
     entries, copies = [], []
     try:
         for one in new:
-            path = one.path
+            path, sha256 = one.path, one.sha256
             if copy:
-                place = free_file(study.root / "cubes", one.cube_id, path.suffix.lower())
+                with writing(root / "cubes"):
+                    place = copy_in(path, study.root / "cubes", one.cube_id)
                 copies.append(place)
-                with writing(root / place.relative_to(study.root)), atomic_path(place) as temporary:
-                    shutil.copyfile(path, temporary)
+                if place.suffix != path.suffix.lower():  # it was several files, and its copy is another one
+                    sha256 = content_sha256(place)
                 path = root / place.relative_to(study.root)
-            entries.append(Entry(one.cube_id, stored_path(root, path), one.diagnosis, one.patient, one.sha256))
+            entries.append(Entry(one.cube_id, stored_path(root, path), one.diagnosis, one.patient, sha256))
         study.commit(entries, [one.annotation for one in new if one.annotation is not None])
     except BaseException:
         for place in copies:

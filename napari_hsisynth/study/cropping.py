@@ -13,9 +13,9 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.study.annotation import Annotation
 from napari_hsisynth.study.boxes import bounding_box, check_margin, crop_box
 from napari_hsisynth.study.crops import Crop, CropRecord, write_crop, write_crops_index
-from napari_hsisynth.study.cube_files import not_finite
+from napari_hsisynth.study.cube_files import content_sha256, not_finite
 from napari_hsisynth.study.manifest import Entry
-from napari_hsisynth.study.storage import Cancelled, Progress, replaced_folder, sha256_of, skipped_note
+from napari_hsisynth.study.storage import Cancelled, Progress, replaced_folder, skipped_note
 from napari_hsisynth.study.study import Study
 
 
@@ -112,7 +112,7 @@ def _crop_cube(study: Study, entry: Entry, folder: Path, report: CropReport, *, 
     cube = study.read_cube(entry.id)
     annotation: Annotation = study.annotation(entry.id)
     study.check_fit(annotation)
-    sha256 = sha256_of(study.cube_path(entry.id))
+    sha256 = content_sha256(study.cube_path(entry.id))
     invalid = int((~cube.valid()).sum())
     if invalid:
         report.notes.append(f"{entry.id}: {not_finite(invalid, cube)}")

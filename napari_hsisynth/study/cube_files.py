@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_hsisynth.atomic import atomic_path
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.study.storage import sha256_of
 
 #: Band centres in a file that differ from the study's by more than this are told, nm.
 _TOLERANCE_NM = 0.05
@@ -19,7 +23,7 @@ def read_file(path: Path) -> Cube:
     """Read the cube at `path`, in any readable format; InputError if there is no such file."""
     from napari_hsisynth.formats import read_cube  # here, for it brings readers that opening a study does not need
 
-    if not path.is_file():
+    if not path.exists():
         raise InputError(
             "the cube's file is missing", where=path, fix="put it back, or correct its path in manifest.csv"
         )
@@ -73,6 +77,35 @@ def not_finite(invalid: int, cube: Cube) -> str:
     """Say how many pixels of a cube are not finite in every band."""
     pixels = cube.shape_yx[0] * cube.shape_yx[1]
     return f"{invalid:,} of {pixels:,} pixels are not finite (NaN or infinity)"
+
+
+def content_sha256(path: Path) -> str:
+    """SHA-256 of a cube's bytes, 64 hex digits: of its file, or of the names and hashes of all files it is made of."""
+    from napari_hsisynth.formats import parts_of
+
+    parts = parts_of(path)
+    if parts == [path]:
+        return sha256_of(path)
+    lines = (f"{os.path.relpath(part, path.parent)} {sha256_of(part)}\n" for part in parts)
+    return hashlib.sha256("".join(line.replace(os.sep, "/") for line in lines).encode()).hexdigest()
+
+
+def copy_in(path: Path, folder: Path, cube_id: str) -> Path:
+    """Copy a cube's file into a folder under its id and return the copy.
+
+    A cube of several files, such as an ENVI header with its data or an OME-Zarr folder, becomes one ``.npz``, which
+    keeps everything of it.
+    """
+    from napari_hsisynth.formats import parts_of, write_cube
+
+    is_one_file = parts_of(path) == [path]
+    target = free_file(folder, cube_id, path.suffix.lower() if is_one_file else ".npz")
+    if is_one_file:
+        with atomic_path(target) as temporary:
+            shutil.copyfile(path, temporary)
+    else:
+        write_cube(target, read_file(path))
+    return target
 
 
 def stored_path(root: Path, path: Path) -> str:

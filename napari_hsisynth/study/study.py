@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_hsisynth.atomic import atomic_path
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study.annotation import (
@@ -26,7 +24,7 @@ from napari_hsisynth.study.annotation import (
     write_annotation,
 )
 from napari_hsisynth.study.crops import INDEX, CropRecord, read_crops_index
-from napari_hsisynth.study.cube_files import fitting, free_file, read_file, stored_path
+from napari_hsisynth.study.cube_files import content_sha256, copy_in, fitting, free_file, read_file, stored_path
 from napari_hsisynth.study.diagnosis import Diagnosis
 from napari_hsisynth.study.manifest import MANIFEST, Entry, checked_id, read_manifest, write_manifest
 from napari_hsisynth.study.settings import SETTINGS, StudySettings, checked_wavelengths, read_settings, write_settings
@@ -232,18 +230,16 @@ class Study:
         patient : str
             Empty if not known.
         copy : bool
-            Copy the file into ``cubes/`` instead of pointing at it.
+            Copy the file into ``cubes/`` instead of pointing at it, see `cube_files.copy_in`.
         """
         path = Path(path).expanduser().absolute()
         self._check_new(cube_id)
         diagnosis = self._checked_diagnosis(diagnosis)
         self._read_fitting(path, cube_id)
         if copy:
-            target = free_file(self.root / "cubes", cube_id, path.suffix.lower())
-            with writing(target), atomic_path(target) as temporary:
-                shutil.copyfile(path, temporary)
-            path = target
-        entry = Entry(cube_id, stored_path(self.root, path), diagnosis, patient.strip(), sha256_of(path))
+            with writing(self.root / "cubes"):
+                path = copy_in(path, self.root / "cubes", cube_id)
+        entry = Entry(cube_id, stored_path(self.root, path), diagnosis, patient.strip(), content_sha256(path))
         self.commit([entry])
         return entry
 
