@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import QRectF, Qt, Signal
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QGraphicsItem, QWidget
 
 from napari_hsisynth.widgets.curves import Curve
+from napari_hsisynth.widgets.still_curves import StillCurves
 from napari_hsisynth.widgets.theme import follow_theme, theme_colours
 
 #: Line style = origin, the same in plots, tables and reports.
@@ -54,14 +55,17 @@ class CurvePlot(pg.PlotWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        # the plot fills all of its background, so that a new curve repaints nothing that lies under it
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumSize(1, 7 * self.fontMetrics().lineSpacing())
         self.setMenuEnabled(False)
         self.hideButtons()
-        self._items: list[pg.GraphicsObject] = []
         self._curves: list[Curve] = []
         self._cursor: list[pg.PlotCurveItem] = []
+        self._under_cursor: list[Curve] = []
         self._cursor_looks: list[tuple[str, str]] = []
         self._user_range = False
+        self._text = theme_colours().text
         self._x, self._y = (0.0, 1.0), (0.0, 1.0)
         item = self.getPlotItem()
         for side in ("left", "bottom"):
@@ -74,6 +78,9 @@ class CurvePlot(pg.PlotWidget):
         self.band_line.setCursor(Qt.CursorShape.SizeHorCursor)
         self.band_line.sigDragged.connect(lambda line: self.band_dragged.emit(float(line.value())))
         self.addItem(self.band_line)
+        self._still = StillCurves()
+        self._still.setZValue(2)
+        self.addItem(self._still, ignoreBounds=True)
         self.scene().sigMouseMoved.connect(self._pointed)
         follow_theme(self)
         self.setToolTip("Drag the line to another band; wheel zooms, double click shows everything")
@@ -122,9 +129,9 @@ class CurvePlot(pg.PlotWidget):
 
     def set_curves(self, curves: Sequence[Curve]) -> None:
         """Draw pins and labels, with a band of one standard deviation where there is one."""
-        for item in self._items:
-            self.removeItem(item)
-        self._items, self._curves = [], list(curves)
+        self._curves = list(curves)
+        bands: list[QGraphicsItem] = []
+        lines: list[QGraphicsItem] = []
         for curve in curves:
             if curve.std is not None and np.isfinite(curve.std).any():
                 edges = [
@@ -133,21 +140,18 @@ class CurvePlot(pg.PlotWidget):
                 ]
                 fill = pg.mkColor(curve.colour or theme_colours().text)
                 fill.setAlpha(_BAND_ALPHA)
-                self._add(pg.FillBetweenItem(*edges, brush=pg.mkBrush(fill)), 1)
+                bands.append(pg.FillBetweenItem(*edges, brush=pg.mkBrush(fill)))
             line = pg.PlotCurveItem(
                 curve.wavelengths_nm, curve.values, pen=curve_pen(curve, 2), connect="finite", antialias=True
             )
-            self._add(line, 2)
+            lines.append(line)
+        self._still.set_items([*bands, *lines])
         for curve in curves:
             self._widen(curve.values)
 
-    def _add(self, item: pg.GraphicsObject, z: int) -> None:
-        item.setZValue(z)
-        self.addItem(item, ignoreBounds=True)
-        self._items.append(item)
-
     def set_cursor(self, curves: Sequence[Curve]) -> None:
         """Draw the curves under the cursor, the front cube's first. Called at every move of the mouse."""
+        self._under_cursor = list(curves)
         while len(self._cursor) < len(curves):
             line = pg.PlotCurveItem(connect="finite", antialias=True)
             line.setZValue(10)
@@ -159,7 +163,7 @@ class CurvePlot(pg.PlotWidget):
                 line.setVisible(False)
                 continue
             curve = curves[number]
-            looks = (curve.origin, curve.colour or theme_colours().text)
+            looks = (curve.origin, curve.colour or self._text)
             if looks != self._cursor_looks[number]:
                 line.setPen(curve_pen(curve, 1.5, 255 if number == 0 or curve.colour else _BEHIND_ALPHA))
                 self._cursor_looks[number] = looks
@@ -192,7 +196,9 @@ class CurvePlot(pg.PlotWidget):
         self.band_line.setPen(pg.mkPen(colours.text, width=1, style=Qt.PenStyle.DotLine))
         self.band_line.setHoverPen(pg.mkPen(colours.warning, width=3))
         self.band_line.label.setColor(colours.text)
+        self._text = colours.text
         self._cursor_looks = [("", "")] * len(self._cursor_looks)
+        self.set_cursor(self._under_cursor)
 
     def _pointed(self, place: object) -> None:
         box = self.getPlotItem().getViewBox()
