@@ -29,6 +29,11 @@ def begin() -> None:
 
 @cache
 def _thread() -> threading.Thread:
+    # every layer has a transform, and the first transform reads the definitions of all units: whoever makes a layer
+    # while another thread is at it is told that there is no unit called pixel
+    from napari.utils.transforms import Affine
+
+    Affine(ndim=2)
     thread = threading.Thread(target=_make_one_of_each, name="napari-hsisynth-warm-up", daemon=True)
     thread.start()
     return thread

@@ -41,3 +41,24 @@ def test_the_window_does_not_wait_for_imports():
     found = dict(line.split(maxsplit=1) for line in run.stdout.splitlines() if line.startswith(("seconds", "text")))
     assert found["text"] == "loading ..."
     assert float(found["seconds"]) < 1.0  # 0.2 on an idle machine
+
+
+UNITS = """
+import threading
+import pint
+from napari_hsisynth.widgets import warm_up
+
+def start(thread):
+    registry = pint.get_application_registry().get()
+    print("units", "not read" if isinstance(registry, pint.LazyRegistry) else "read")
+
+threading.Thread.start = start
+warm_up.begin()
+"""
+
+
+def test_units_are_not_read_by_two_threads_at_once():
+    # else opening a cube right after a dock could fail: "'pixel' is not defined in the unit registry"
+    run = subprocess.run([sys.executable, "-c", UNITS], capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == ["units", "read"]
