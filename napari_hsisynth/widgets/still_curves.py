@@ -22,7 +22,8 @@ class StillCurves(pg.GraphicsObject):
     def __init__(self) -> None:
         super().__init__()
         self._items: list[QGraphicsItem] = []
-        self._picture, self._look = QPixmap(), None
+        self._picture = QPixmap()
+        self._look: tuple[Any, ...] | None = None
 
     @property
     def items(self) -> list[QGraphicsItem]:
