@@ -176,6 +176,13 @@ def evaluate(args: argparse.Namespace, out: Output) -> int:
     return evaluate_command(args, out, reconstruct)
 
 
+def bench(args: argparse.Namespace, out: Output) -> int:
+    """Measure speed and memory beside named baselines in the same run."""
+    from napari_hsisynth.bench.command import bench_command
+
+    return bench_command(args, out)
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
@@ -302,6 +309,11 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=Path, help="folder for the report (default: a new run folder of the study)")
     job(p)
+
+    p = verb("bench", bench)
+    p.add_argument("what", choices=["view"], help="view: mouse to curve, opening, importing, listing, colour")
+    p.add_argument("--quick", action="store_true", help="fewer repetitions")
+    p.add_argument("--size", choices=["full", "quick", "small"], default="full", help=argparse.SUPPRESS)
     return parser
 
 
