@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -233,6 +234,7 @@ class RawFile:
         for length in reversed(self.shape[1:]):
             steps.append(steps[-1] * length)
         self._strides = tuple(reversed(steps))
+        self._end = offset + math.prod(self.shape) * self.dtype.itemsize
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         places = _full_key(key, self.shape)
@@ -271,6 +273,10 @@ class RawFile:
             inside = (slice(one.start, one.stop, one.step) for one in spans[1:])
             found[...] = between[(slice(None, None, span.step), *inside)]
             return
+        if found.size == len(span):
+            first = sum(one[0] * step for one, step in zip(spans[1:], self._strides[axis + 1 :], strict=True))
+            self._read_apart(found, range(offset + first + span[0] * stride, self._end, span.step * stride))
+            return
         for number, place in enumerate(span):
             if behind:
                 self._fill(found[number], spans[1:], offset + place * stride)
@@ -286,6 +292,19 @@ class RawFile:
                 if not count:
                     raise OSError(f"{self._file.name}: the file has become shorter since it was opened")
                 view = view[count:]
+
+    def _read_apart(self, into: NDArray[Any], offsets: range) -> None:
+        """Read single values, as of one pixel in all bands: what happens at every move of the mouse."""
+        size, offsets = self.dtype.itemsize, offsets[: into.size]
+        if hasattr(os, "pread"):
+            number, read = self._file.fileno(), os.pread
+            values = b"".join([read(number, size, offset) for offset in offsets])
+        else:
+            with self._lock:
+                values = b"".join([self._file.read(size) for offset in offsets if self._file.seek(offset) >= 0])
+        if len(values) != into.nbytes:
+            raise OSError(f"{self._file.name}: the file has become shorter since it was opened")
+        into.reshape(-1)[:] = np.frombuffer(values, self.dtype)
 
     def __del__(self) -> None:
         close: Callable[[], None] | None = getattr(getattr(self, "_file", None), "close", None)

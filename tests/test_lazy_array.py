@@ -1,6 +1,7 @@
 """Arrays that stay in their file give what NumPy gives of the same array in memory."""
 
 import itertools
+import os
 import threading
 
 import numpy as np
@@ -90,6 +91,23 @@ def test_a_file_cut_short_after_it_was_opened_is_told(tmp_path):
         raw[0, 1, 2]
     with pytest.raises(InputError, match=r"a\.raw: its values cannot be read .*shorter"):
         LazyArray(raw, where=path)[:]
+
+
+@pytest.mark.parametrize("pread", [True, False])
+@pytest.mark.parametrize("dtype", ["<f4", ">i2"])
+def test_single_values_that_lie_far_apart_are_those_of_the_array(tmp_path, monkeypatch, dtype, pread):
+    if not pread:
+        monkeypatch.delattr(os, "pread", raising=False)  # as on Windows
+    values = np.arange(5 * 90 * 70).reshape(5, 90, 70).astype(dtype)
+    path = tmp_path / "a.raw"
+    path.write_bytes(b"header" + values.tobytes())
+    raw = RawFile(path, dtype, values.shape, 6)
+    for key in ((slice(None), 89, 69), (slice(1, 5, 2), 0, 3), (slice(4, None), 7, slice(2, 3))):
+        np.testing.assert_array_equal(raw[key], values[key], strict=True)
+    path.write_bytes(b"header" + values.tobytes()[:-2])
+    assert raw[:4, 89, 69].tolist() == values[:4, 89, 69].tolist()
+    with pytest.raises(OSError, match="shorter"):
+        raw[:, 89, 69]
 
 
 def test_many_threads_read_one_file(tmp_path):
