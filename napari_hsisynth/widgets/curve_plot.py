@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import QRectF, Qt, Signal
+from qtpy.QtCore import QCoreApplication, QEvent, QRectF, Qt, Signal
 from qtpy.QtWidgets import QGraphicsItem, QWidget
 
 from napari_hsisynth.widgets.curves import Curve
@@ -170,6 +170,14 @@ class CurvePlot(pg.PlotWidget):
             line.setData(curve.wavelengths_nm, curve.values)
             line.setVisible(True)
             self._widen(curve.values)
+
+    def paint_now(self) -> None:
+        """Paint the changes of the scene, before anything else that waits.
+
+        By itself Qt does it after all events that wait. If one of them is to paint something else in the window, and
+        that holds an OpenGL canvas, all of it is composed once without the curve: that takes longer than all the rest.
+        """
+        QCoreApplication.sendPostedEvents(self.scene(), QEvent.Type.MetaCall.value)
 
     # -- the displayed band ---------------------------------------------------------------------------------------
 

@@ -24,13 +24,18 @@ class Hover(QObject):
     ----------
     moved : Signal(object)
         The last position, world coordinates.
+    moved_free : Signal
+        After `moved`, if no button is down: nothing on the canvas changes with this move, so that what is shown beside
+        it may be painted by itself. A drag changes the canvas, and both are painted together.
     """
 
     moved = Signal(object)
+    moved_free = Signal()
 
     def __init__(self, viewer: Any, parent: QObject) -> None:
         super().__init__(parent)
         self._position: tuple[float, ...] = ()
+        self._is_free = True
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PACE_MS)
@@ -60,16 +65,16 @@ class Hover(QObject):
         return self._position
 
     def _free(self, viewer: Any, event: Any) -> None:
-        self._take(event.position)
+        self._take(event.position, True)
 
     def _dragged(self, viewer: Any, event: Any) -> Iterator[None]:
         yield
         while event.type == "mouse_move":
-            self._take(event.position)
+            self._take(event.position, False)
             yield
 
-    def _take(self, position: Any) -> None:
-        self._position = tuple(position)
+    def _take(self, position: Any, is_free: bool) -> None:
+        self._position, self._is_free = tuple(position), is_free
         if self._since.hasExpired(_PACE_MS):
             self._emit()
         elif not self._timer.isActive():
@@ -78,4 +83,6 @@ class Hover(QObject):
     def _emit(self) -> None:
         self._timer.stop()
         self.moved.emit(self._position)
+        if self._is_free:
+            self.moved_free.emit()
         self._since.restart()

@@ -162,6 +162,7 @@ class SpectraDock(QWidget):
         self.plot.pointed.connect(self._write_readout)
         self.plot.band_line.sigPositionChangeFinished.connect(self._show_band)
         self.hover.moved.connect(self._moved)
+        self.hover.moved_free.connect(self.plot.paint_now)
         self.pins.changed.connect(self._refresh_soon)
         self.labels.changed.connect(self._draw_fixed)
         viewer = self.viewer

@@ -60,6 +60,21 @@ def send(canvas, place, kind=QEvent.Type.MouseMove, button=Qt.MouseButton.NoButt
     QApplication.sendEvent(canvas, event)
 
 
+def count_paintings(plot: CurvePlot, monkeypatch) -> list[np.ndarray]:
+    """What the curve under the cursor was at each painting of the plot; fails if one begins inside another."""
+    painted, paint, depth = [], plot.paintEvent, [0]
+
+    def watched(event):
+        depth[0] += 1
+        assert depth[0] == 1, "painting has begun while painting"
+        paint(event)
+        depth[0] -= 1
+        painted.append(plot._cursor[0].yData.copy())
+
+    monkeypatch.setattr(plot, "paintEvent", watched)
+    return painted
+
+
 # --- on the canvas
 
 
@@ -76,17 +91,9 @@ def dock(make_napari_viewer, qtbot, make_cube):
 
 
 def test_what_is_painted_first_after_a_move_is_the_curve_of_that_pixel(dock, qtbot, mouse, make_cube, monkeypatch):
-    cube, hand, painted, depth = make_cube(), mouse(dock.viewer), [], [0]
-    paint = dock.plot.paintEvent
-
-    def watched(event):
-        depth[0] += 1
-        assert depth[0] == 1, "painting has begun while painting"
-        paint(event)
-        depth[0] -= 1
-        painted.append(dock.plot._cursor[0].yData.copy() if dock.plot._cursor else None)
-
-    monkeypatch.setattr(dock.plot, "paintEvent", watched)
+    cube, hand = make_cube(), mouse(dock.viewer)
+    hand.move(20, 20)
+    painted = count_paintings(dock.plot, monkeypatch)
     for y, x in ((10, 20), (30, 45), (11, 21), (5, 50)):
         QTest.qWait(50)
         painted.clear()
@@ -95,7 +102,21 @@ def test_what_is_painted_first_after_a_move_is_the_curve_of_that_pixel(dock, qtb
         np.testing.assert_array_equal(painted[0], cube.data[:, y, x])
 
 
-def test_the_curve_follows_a_drag_with_the_button_down(dock, qtbot, mouse, make_cube):
+def test_the_curve_is_painted_before_anything_else_that_waits(dock, mouse, make_cube, monkeypatch):
+    # a window with a canvas is composed as a whole: doing so without the curve takes longer than all the rest
+    cube, hand = make_cube(), mouse(dock.viewer)
+    hand.move(10, 20)
+    QTest.qWait(300)
+    painted = count_paintings(dock.plot, monkeypatch)
+    dock.list.viewport().update()  # something else in the window is to be painted, and has asked first
+    send(hand.canvas.native, hand.place(30, 45))
+    assert len(painted) == 1
+    np.testing.assert_array_equal(painted[0], cube.data[:, 30, 45])
+    QApplication.processEvents()
+    assert len(painted) == 1, "painted again, though nothing has changed"
+
+
+def test_the_curve_follows_a_drag_with_the_button_down(dock, qtbot, mouse, make_cube, monkeypatch):
     dock.viewer.scene.camera.mouse_pan = False
     cube, hand, left = make_cube(), mouse(dock.viewer), Qt.MouseButton.LeftButton
     canvas = hand.canvas.native
@@ -106,8 +127,13 @@ def test_the_curve_follows_a_drag_with_the_button_down(dock, qtbot, mouse, make_
         send(canvas, hand.place(y, x), buttons=left)  # again and again: vispy drops moves in quick succession
         return np.array_equal(dock.plot._cursor[0].yData, cube.data[:, y, x])
 
+    QTest.qWait(300)
+    painted = count_paintings(dock.plot, monkeypatch)
+    send(canvas, hand.place(20, 22), buttons=left)
+    assert not painted, "together with what the drag changes on the canvas, not before"
     for y, x in ((12, 25), (30, 45)):
         qtbot.waitUntil(lambda y=y, x=x: follows(y, x))
+    qtbot.waitUntil(lambda: np.array_equal(painted[-1], cube.data[:, 30, 45]))
     send(canvas, hand.place(30, 45), QEvent.Type.MouseButtonRelease, left)
 
 
