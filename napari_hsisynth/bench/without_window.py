@@ -26,14 +26,14 @@ def opening(folder: Path, size: Size) -> list[Figure]:
     bands, height, width = size.cube
     values = _phantom(size.cube).transpose(1, 2, 0)  # as HSIDermoscopy stores it
     found = []
-    for name, compressed in (("compressed", True), ("uncompressed", False)):
-        path = folder / f"{name}.mat"
+    for name, compressed in (("a compressed", True), ("an uncompressed", False)):
+        path = folder / f"{compressed}.mat"
         scipy.io.savemat(path, {"Image": values}, do_compression=compressed)
         works = {"own": partial(read_cube, path), "scipy": partial(scipy.io.loadmat, path)}
         times = alternate(works, size.rounds)
         found.append(
             timing(
-                f"open a {name} .mat, {height}x{width}x{bands} float32",
+                f"open {name} .mat, {height}x{width}x{bands} float32",
                 times["own"],
                 "scipy.io.loadmat",
                 times["scipy"],
