@@ -32,17 +32,33 @@ def write_study(root: Path, cubes: int) -> None:
     study.commit(entries, annotations)
 
 
-def large_wavelengths_nm(bands: int) -> np.ndarray:
-    """Band centres of the large cube, nm, shape (bands,)."""
-    return np.linspace(400.0, 1000.0, bands)
+def write_large(header: Path, shape: Shape) -> None:
+    """Write smooth spectra as ENVI, one band behind the other (BSQ), little-endian float32; never all in memory.
 
-
-def write_large(path: Path, shape: Shape) -> None:
-    """Write a cube of smooth spectra, one band behind the other (BSQ), little-endian float32; never all in memory."""
+    Parameters
+    ----------
+    header : pathlib.Path
+        Ends in ``.hdr``; the values go into a file beside it.
+    shape : (int, int, int)
+        Bands, rows, columns.
+    """
     bands, height, width = shape
     rng = np.random.default_rng(0)
     bright, red = (rng.random((height, width), dtype=np.float32) for _ in range(2))
-    with open(path, "wb") as file:
+    with open(header.with_suffix(".img"), "wb") as file:
         for band, part in enumerate(np.linspace(0, 1, bands, dtype=np.float32)):
             level = np.float32(0.3 + 0.1 * np.sin(9 * part) + 0.004 * (band % 3))
             np.asarray(level + 0.2 * bright + 0.3 * part * red, dtype="<f4").tofile(file)
+    fields = {
+        "samples": width,
+        "lines": height,
+        "bands": bands,
+        "header offset": 0,
+        "data type": 4,
+        "interleave": "bsq",
+        "byte order": 0,
+        "wavelength units": "Nanometers",
+        "wavelength": "{" + ", ".join(f"{nm:.3f}" for nm in np.linspace(400.0, 1000.0, bands)) + "}",
+    }
+    text = "".join(f"{name} = {value}\n" for name, value in fields.items())
+    header.write_text(f"ENVI\n{text}", encoding="ascii")

@@ -81,14 +81,14 @@ def _large(report: Report, folder: Path, size_name: str) -> list[Figure]:
     """The mouse over a cube that stays in its file."""
     size = SIZES[size_name]
     bands, height, width = size.large
-    what = f"hover to curve drawn, {height}x{width}x{bands} float32 BSQ file, lazy"
+    what = f"hover to curve drawn, {height}x{width}x{bands} float32 ENVI file (BSQ), lazy"
     needed = 4 * bands * height * width
     if shutil.disk_usage(folder).free < 1.2 * needed:
         report.left_out.append((what, f"{folder} has no room for {needed / 2**20:.0f} MB"))
         return []
     if not _has_display(report, what):
         return []
-    write_large(folder / "large.img", size.large)
+    write_large(folder / "large.hdr", size.large)
     memory: list[float] = []
     times = _in_window(report, what, "large", folder, size_name, memory)
     if times is None:

@@ -20,6 +20,7 @@ from napari_hsisynth.bench import alternate
 from napari_hsisynth.bench.size import SIZES, Size
 from napari_hsisynth.bench.without_window import manifest_and_files
 from napari_hsisynth.cube import Cube
+from napari_hsisynth.formats import read_cube
 from napari_hsisynth.widgets.hover_hand import Hand, Way
 
 Seconds = dict[str, list[float]]
@@ -82,19 +83,11 @@ def _large(folder: Path, size: Size) -> dict[str, Any]:
     memory = psutil.Process()
     hand, ways, viewer = _start(None)
     before = memory.memory_info().rss
-    _show(viewer, _open_large(folder, size), hand)
+    _show(viewer, read_cube(folder / "large.hdr", lazy=True), hand)
     alone = hand.hover(ways[0], size.large_hovers, after_each=lambda: memory.memory_info().rss)
     times = _in_turn(hand, ways[:2], max(_BLOCK, size.large_hovers // 5))
     times["alone"] = alone.drawn
     return {"times": times, "memory": [before, max(alone.told)], "machine": _screen(viewer)}
-
-
-def _open_large(folder: Path, size: Size) -> Cube:
-    from napari_hsisynth.bench.files import large_wavelengths_nm
-    from napari_hsisynth.lazy_array import LazyArray, RawFile
-
-    values = LazyArray(RawFile(folder / "large.img", "<f4", size.large))
-    return Cube(values, large_wavelengths_nm(size.large[0]), name="large")
 
 
 def _start(cube: Cube | None) -> tuple[Hand, list[Way], Any]:

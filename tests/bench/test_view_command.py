@@ -13,6 +13,7 @@ import pytest
 
 from napari_hsisynth.bench.files import write_large
 from napari_hsisynth.demo import has_display
+from napari_hsisynth.formats import read_cube
 
 FIELDS = {
     "name": str,
@@ -76,8 +77,11 @@ def test_with_a_display_every_figure_of_the_window_is_there():
     assert found["machine"]["gl_renderer"]
 
 
-def test_the_large_file_holds_smooth_finite_spectra(tmp_path):
-    write_large(tmp_path / "a.img", (12, 5, 7))
-    values = np.fromfile(tmp_path / "a.img", "<f4").reshape(12, 5, 7)
+def test_the_large_file_is_envi_with_smooth_finite_spectra(tmp_path):
+    write_large(tmp_path / "a.hdr", (12, 5, 7))
+    cube = read_cube(tmp_path / "a.hdr", lazy=True)
+    assert cube.is_lazy
+    assert cube.wavelengths_nm[[0, -1]].tolist() == [400.0, 1000.0]
+    values = np.asarray(cube.data)
     assert np.isfinite(values).all()
     assert np.abs(np.diff(values, axis=0)).max() < 0.2 < np.ptp(values[6])
