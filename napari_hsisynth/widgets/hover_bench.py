@@ -21,7 +21,7 @@ from napari_hsisynth.bench.size import SIZES, Size
 from napari_hsisynth.bench.without_window import manifest_and_files
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.formats import read_cube
-from napari_hsisynth.widgets.hover_hand import Hand, Way
+from napari_hsisynth.widgets.hover_hand import PACE_MS, Hand, Way
 
 Seconds = dict[str, list[float]]
 
@@ -141,6 +141,8 @@ def _in_turn(hand: Hand, ways: list[Way], hovers: int) -> Seconds:
             taken = hand.hover(way, _BLOCK)
             found.setdefault(way.name, []).extend(taken.drawn)
             found.setdefault(f"{way.name}, turn", []).extend(taken.turn)
+            if way.widget is not None:
+                found.setdefault(f"{way.name}, fast", []).extend(hand.hover(way, _BLOCK, pace_ms=PACE_MS).drawn)
     return found
 
 

@@ -16,8 +16,11 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QWidget
 
 from napari_hsisynth.bench.measure import no_collection
 
-#: vispy drops moves that come sooner than 10 ms after the one before.
-_PACE_MS = 15
+#: Moves of a hand that does not stop; vispy drops those that come sooner than 10 ms after the one before.
+PACE_MS = 15
+#: A window in which nothing has been painted for so long has nothing left to do: lists that follow, and the status bar,
+#: do so within 33 ms.
+_CALM_S = 0.05
 #: Nothing that is drawn at all takes so long, s.
 _PATIENCE_S = 10.0
 
@@ -55,15 +58,16 @@ class Taken:
 
 
 class _Flushes(QObject):
-    """Counts how often a window is painted and sent to the screen."""
+    """Counts how often a window is painted and sent to the screen, and remembers when it last was."""
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
-        self.count = 0
+        self.count, self.last = 0, 0.0
         window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        self.count += event.type() == QEvent.Type.UpdateRequest
+        if event.type() == QEvent.Type.UpdateRequest:
+            self.count, self.last = self.count + 1, time.perf_counter()
         return False
 
 
@@ -125,8 +129,19 @@ class Hand:
         self._buttons = Qt.MouseButton.NoButton
         self._send(QEvent.Type.MouseButtonRelease, self._place(), Qt.MouseButton.LeftButton)
 
-    def hover(self, way: Way, moves: int, after_each: Callable[[], Any] = lambda: None) -> Taken:
+    def hover(
+        self, way: Way, moves: int, *, pace_ms: int | None = None, after_each: Callable[[], Any] = lambda: None
+    ) -> Taken:
         """Move over the middle of the canvas, to another place each time, and wait until the curve is painted.
+
+        Parameters
+        ----------
+        way : Way
+        moves : int
+        pace_ms : int, optional
+            Time between moves, ms. By default each waits until the one before has left nothing to do.
+        after_each : callable
+            What it returns is kept.
 
         Raises
         ------
@@ -136,7 +151,7 @@ class Hand:
         found = Taken()
         application = QApplication.instance()
         for _ in range(moves):
-            self.wait(_PACE_MS)
+            self._wait_until_calm() if pace_ms is None else self.wait(pace_ms)
             place = self._place()
             way.painted.clear()
             flushes = self._flushes.count
@@ -154,6 +169,12 @@ class Hand:
             found.drawn.append((way.painted[0] if way.painted else time.perf_counter()) - began)
             found.told.append(after_each())
         return found
+
+    def _wait_until_calm(self) -> None:
+        patience = time.perf_counter() + _PATIENCE_S
+        self.wait(PACE_MS)
+        while time.perf_counter() < min(self._flushes.last + _CALM_S, patience):
+            self.wait(PACE_MS)
 
     def _place(self) -> QPointF:
         """A point in the middle of the canvas, where an image up to twice as wide as high, or as high as wide, is."""
