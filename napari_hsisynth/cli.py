@@ -311,7 +311,11 @@ def build_parser() -> argparse.ArgumentParser:
     job(p)
 
     p = verb("bench", bench)
-    p.add_argument("what", choices=["view"], help="view: mouse to curve, opening, importing, listing, colour")
+    p.add_argument(
+        "what",
+        choices=["view", "phantoms"],
+        help="view: mouse to curve, opening, importing, listing, colour; phantoms: likeness to real data, speed",
+    )
     p.add_argument("--quick", action="store_true", help="fewer repetitions")
     p.add_argument("--size", choices=["full", "quick", "small"], default="full", help=argparse.SUPPRESS)
     return parser

@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import Any, Protocol
 
-from napari_hsisynth.bench.report import Report
 from napari_hsisynth.terminal import Output
+
+
+class Printable(Protocol):
+    """What a bench gives."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON types."""
+
+    def text(self) -> str:
+        """Return it for people."""
 
 
 def bench_command(args: argparse.Namespace, out: Output) -> int:
     """Run the bench called ``args.what`` and print its report; a missed budget is no failure."""
-    report = _BENCHES[args.what](args, out)
+    size = "quick" if args.quick and args.size == "full" else args.size
+    report = _BENCHES[args.what](size, out)
     out.result(report.to_json(), report.text())
     return 0
 
 
-def _view(args: argparse.Namespace, out: Output) -> Report:
+def _view(size: str, out: Output) -> Printable:
     from napari_hsisynth.bench.view import bench_view
 
-    return bench_view("quick" if args.quick and args.size == "full" else args.size, out.progress)
+    return bench_view(size, out.progress)
 
 
-#: A further one needs a line here, and its name among the choices of the command line.
-_BENCHES: dict[str, Callable[[argparse.Namespace, Output], Report]] = {"view": _view}
+def _phantoms(size: str, out: Output) -> Printable:
+    from napari_hsisynth.bench.phantoms import bench_phantoms
+
+    return bench_phantoms(size, lambda done, total: out.progress(done, total, "phantoms"))
+
+
+#: A further bench needs a line here, and its name among the choices of the command line.
+_BENCHES: dict[str, Callable[[str, Output], Printable]] = {"view": _view, "phantoms": _phantoms}
