@@ -28,12 +28,13 @@ from napari_hsisynth.widgets.chooser import Chooser
 from napari_hsisynth.widgets.class_means import ClassMeans, class_means
 from napari_hsisynth.widgets.comparison import Comparison
 from napari_hsisynth.widgets.curve_plot import CurvePlot
-from napari_hsisynth.widgets.curves import Curve, angle_deg, pixel_curve, value_range
+from napari_hsisynth.widgets.curves import Curve, angle_deg, pixel_curve
 from napari_hsisynth.widgets.empty_state import EmptyState
 from napari_hsisynth.widgets.hover import Hover
 from napari_hsisynth.widgets.layers import layer_cube
 from napari_hsisynth.widgets.scroll_column import ScrollColumn, wrapping_label
 from napari_hsisynth.widgets.session import session_for
+from napari_hsisynth.widgets.value_range import value_range
 
 
 class CompareDock(QWidget):
@@ -257,7 +258,7 @@ class CompareDock(QWidget):
         pair = self.comparison.layers
         if pair is None or not position:
             return
-        found = [pixel_curve(layer, position, "raw") for layer in pair]
+        found = [pixel_curve(layer, position) for layer in pair]
         curves = [curve for curve in found if curve is not None]
         self.plot.set_cursor(curves)
         if len(curves) == 2:
@@ -302,7 +303,7 @@ class CompareDock(QWidget):
         lows, highs, label, nm = [], [], "wavelength (nm)", None
         for layer in self.comparison.layers or ():
             if (cube := layer_cube(layer)) is not None:
-                low, high = value_range(cube, "raw")
+                low, high = value_range(cube)
                 lows.append(low)
                 highs.append(high)
                 label, nm = cube.axis_label, cube.wavelengths_nm

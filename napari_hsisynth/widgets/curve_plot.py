@@ -128,15 +128,14 @@ class CurvePlot(pg.PlotWidget):
     # -- curves ---------------------------------------------------------------------------------------------------
 
     def set_curves(self, curves: Sequence[Curve]) -> None:
-        """Draw pins and labels, with a band of one standard deviation where there is one."""
+        """Draw pins and labels, with a band of their spread where there is one."""
         self._curves = list(curves)
         bands: list[QGraphicsItem] = []
         lines: list[QGraphicsItem] = []
         for curve in curves:
-            if curve.std is not None and np.isfinite(curve.std).any():
+            if curve.spread is not None and np.isfinite(curve.spread[0]).any():
                 edges = [
-                    pg.PlotCurveItem(curve.wavelengths_nm, curve.values + sign * curve.std, pen=None, connect="finite")
-                    for sign in (-1, 1)
+                    pg.PlotCurveItem(curve.wavelengths_nm, edge, pen=None, connect="finite") for edge in curve.spread
                 ]
                 fill = pg.mkColor(curve.colour or theme_colours().text)
                 fill.setAlpha(_BAND_ALPHA)

@@ -60,6 +60,9 @@ class Pins(QObject):
     def __init__(self, viewer: Any, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer = viewer
+        self._last: list[Pin] = []
+        self._removed: list[Pin] = []
+        self._most = 0  # pins that were ever set; their numbers are not given again
 
     @property
     def layer(self) -> Points | None:
@@ -88,39 +91,40 @@ class Pins(QObject):
         return stored if isinstance(stored, str) and stored else f"pin {number}"
 
     def add(self, position: Sequence[float], cube: str) -> None:
-        """Set a pin at a point in world coordinates; the first one makes the layer ``<cube> · pins``.
+        """Set a pin at a point in world coordinates; the first one makes the layer ``<cube> · pins``."""
+        number = 0 if self.layer is None else int(self.layer.metadata[_MARK])
+        y, x = (float(value) for value in position[-2:])
+        self._set(Pin(f"pin {number + 1}", pin_colour(number), (y, x)), cube, number + 1)
+        self.changed.emit()
 
-        The layer that was active stays so, because the user goes on with it.
-        """
+    def _set(self, pin: Pin, cube: str, count: int) -> None:
+        """Add a point, the `count`-th ever. The layer that was active stays so, because the user goes on with it."""
         layer = self.layer
-        number = 0 if layer is None else int(layer.metadata[_MARK])
-        place, colour = np.asarray(position, dtype=float)[-2:], pin_colour(number)
-        name = f"pin {number + 1}"
         if layer is None:
             active = self._viewer.layers.selection.active
             layer = self._viewer.add_points(
-                place[None],
+                np.array([pin.position]),
                 name=f"{cube} · pins",
-                features={_NAME: np.array([name], dtype=object)},
-                face_color=colour,
+                features={_NAME: np.array([pin.name], dtype=object)},
+                face_color=pin.colour,
                 border_color="white",
                 border_width=0.15,
                 size=_SIZE,
-                metadata={_MARK: 1},
+                metadata={_MARK: count},
                 axis_labels=("y", "x"),
                 units=("pixel", "pixel"),
             )
             if active is not None:
                 self._viewer.layers.selection.active = active
-        else:
-            layer.metadata[_MARK] = number + 1
-            layer.feature_defaults = {_NAME: name}
-            layer.current_face_color = colour
-            before = set(layer.selected_data)
-            layer.add(np.r_[np.zeros(layer.ndim - 2), place])
-            layer.selected_data = before
-            layer.feature_defaults = {_NAME: ""}  # one that the user adds with the layer's own tool is numbered
-        self.changed.emit()
+            return
+        layer.metadata[_MARK] = count
+        before = set(layer.selected_data)
+        layer.selected_data = set()  # or they would take the colour of the new one
+        layer.feature_defaults = {_NAME: pin.name}
+        layer.current_face_color = pin.colour
+        layer.add(np.asarray(layer.world_to_data(pin.position), dtype=float))
+        layer.selected_data = before
+        layer.feature_defaults = {_NAME: ""}  # one that the user adds with the layer's own tool is numbered
 
     def rename(self, index: int, name: str) -> None:
         """Give pin `index` (from 0) a name."""
@@ -131,14 +135,57 @@ class Pins(QObject):
             layer.features = features
             self.changed.emit()
 
+    def move(self, index: int, position: Sequence[float]) -> None:
+        """Move pin `index` (from 0) to a point in world coordinates."""
+        layer = self.layer
+        if layer is not None and index < len(layer.data):
+            data = layer.data.copy()
+            data[index, -2:] = layer.world_to_data(tuple(position))[-2:]
+            layer.data = data
+            self.changed.emit()
+
     def remove(self, indices: Sequence[int]) -> None:
         """Remove pins; the layer goes with the last one."""
         layer = self.layer
         if layer is None:
             return
+        if not indices:
+            return
         if len(set(indices)) >= len(layer.data):
             self._viewer.layers.remove(layer)
         else:
-            layer.selected_data = set(indices)
-            layer.remove_selected()
+            layer.remove(sorted(set(indices)))
         self.changed.emit()
+
+    # -- what was removed -----------------------------------------------------------------------------------------
+
+    def look(self) -> list[Pin]:
+        """Return all pins, and keep what was removed since the last look, here or in the layer, for `put_back`."""
+        pins, before = self.pins, self._last
+        if len(pins) < len(before):
+            self._removed = [pin for pin in before if pin not in pins]
+        self._last = pins
+        self._most = int(self.layer.metadata[_MARK]) if self.layer is not None else self._most
+        return pins
+
+    @property
+    def removed(self) -> list[Pin]:
+        """The pins that `put_back` would set again."""
+        return list(self._removed)
+
+    def put_back(self, cube: str) -> None:
+        """Set the pins again that were removed last, behind the others; the layer too if it is gone."""
+        removed, self._removed = self._removed, []
+        for pin in removed:
+            self._set(pin, cube, self._most)
+        if removed:
+            self.changed.emit()
+
+
+def followed(pin: Pin, before: Sequence[Pin], now: Sequence[Pin]) -> Pin | None:
+    """Return what has become of a pin: the same one, one that was moved or renamed, or None if it was removed."""
+    if pin in now:
+        return pin
+    if len(now) == len(before) and pin in before:
+        return now[before.index(pin)]
+    return next((each for each in now if each.name == pin.name), None)

@@ -47,6 +47,49 @@ def make_cube() -> Callable[..., Cube]:
     return make
 
 
+class SpectraScene:
+    """A window with the Spectra dock; `show` adds a cube, `of` picks what the dock draws."""
+
+    def __init__(self, viewer, qtbot) -> None:
+        from napari_hsisynth.widgets.spectra_dock import SpectraDock
+
+        self.viewer, self._qtbot = viewer, qtbot
+        viewer.window._qt_window.resize(1200, 900)
+        self.dock = SpectraDock(viewer)
+        viewer.window.add_dock_widget(self.dock, name="Spectra", area="bottom")
+        qtbot.waitExposed(self.dock)
+
+    def show(self, cube):
+        from napari_hsisynth.widgets.layers import add_cube
+
+        layer = add_cube(self.viewer, cube)
+        self._qtbot.waitUntil(lambda: layer in self.dock._layers)
+        return layer
+
+    def of(self, kind: str):
+        return [curve for curve in self.dock.curves if curve.kind == kind]
+
+    def wait_for(self, kind: str, count: int = 1):
+        self._qtbot.waitUntil(lambda: len(self.of(kind)) == count)
+        return self.of(kind)
+
+    def row(self, name: str):
+        listed = self.dock.list
+        self._qtbot.waitUntil(lambda: name in [curve.name for curve in listed.curves])
+        return listed.topLevelItem([curve.name for curve in listed.curves].index(name))
+
+    def select(self, *names: str) -> None:
+        self.dock.list.clearSelection()
+        for name in names:
+            self.row(name).setSelected(True)
+
+
+@pytest.fixture
+def spectra(make_napari_viewer, qtbot) -> SpectraScene:
+    """A window with the Spectra dock at the bottom."""
+    return SpectraScene(make_napari_viewer(show=True), qtbot)
+
+
 #: vispy drops moves of the mouse that come sooner than 10 ms after the one before.
 VISPY_PACE_MS = 11
 

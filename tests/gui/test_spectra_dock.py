@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPointF, Qt
@@ -97,9 +94,9 @@ def test_a_click_pins_and_changes_nothing_else(viewer, dock, qtbot, mouse, make_
 
 def test_with_the_pin_button_up_only_shift_click_pins_also_next_time(viewer, dock, qtbot, mouse, make_cube):
     show(viewer, dock, make_cube(), qtbot)
-    assert dock.hint.text().startswith("Click: keep a spectrum")
+    assert dock.arrangement.hint.text().startswith("Click: keep a spectrum")
     QTest.mouseClick(dock.pin_button, Qt.MouseButton.LeftButton)
-    assert dock.hint.text().startswith("Shift+click: keep a spectrum")
+    assert dock.arrangement.hint.text().startswith("Shift+click: keep a spectrum")
     hand = mouse(viewer)
     hand.click(12, 21)
     assert not dock.pins.pins
@@ -124,7 +121,7 @@ def test_a_click_that_means_something_else_does_not_pin(viewer, dock, qtbot, mou
     viewer.layers.remove(shapes)
     session = session_for(viewer)
     session.claim_clicks(viewer, "Another")
-    assert "belong to Another" in dock.hint.text()
+    assert "belong to Another" in dock.arrangement.hint.text()
     hand.click(10, 20)
     session.release_clicks(viewer)
     layer.metadata = {"hsisynth": {**layer.metadata["hsisynth"], "borrowed": True}}  # as Compare's pair
@@ -243,7 +240,7 @@ def test_uneven_wavelengths_are_drawn_where_they_are(viewer, dock, qtbot, mouse,
 def test_every_transform_is_drawn_and_named(viewer, dock, qtbot, mouse, make_cube, name):
     cube = make_cube()
     show(viewer, dock, cube, qtbot)
-    dock.transform.setCurrentText(name)
+    dock.tools.transform.setCurrentText(name)
     mouse(viewer).move(10, 20)
     qtbot.waitUntil(lambda: len(cursor_of(dock)) == 1)
     expected = TRANSFORMS[name](cube.data[:, 10, 20].astype(float), cube.wavelengths_nm)
@@ -266,33 +263,17 @@ def test_nan_pixels_leave_gaps_and_say_so(viewer, dock, qtbot, mouse, make_cube)
 
 
 def test_without_a_cube_it_offers_one(viewer, dock, qtbot, make_cube):
-    assert dock.empty.isVisibleTo(dock)
+    assert dock.arrangement.empty.isVisibleTo(dock)
     viewer.add_image(np.zeros((30, 30)))
     viewer.add_image(np.zeros((30, 30, 3), np.uint8), rgb=True)
     viewer.add_points(np.zeros((1, 2)))
     dock.refresh()
-    assert dock.empty.isVisibleTo(dock)
+    assert dock.arrangement.empty.isVisibleTo(dock)
     layer = show(viewer, dock, make_cube(), qtbot)
-    assert not dock.empty.isVisibleTo(dock)
+    assert not dock.arrangement.empty.isVisibleTo(dock)
     layer.name = "renamed"
     viewer.layers.remove(layer)
-    qtbot.waitUntil(lambda: dock.empty.isVisibleTo(dock))
-
-
-def test_table_picture_and_clipboard(viewer, dock, qtbot, make_cube, tmp_path):
-    cube = make_cube()
-    show(viewer, dock, cube, qtbot)
-    dock.pin((0.0, 3, 4))
-    qtbot.waitUntil(lambda: len(dock.curves) == 1)
-    dock.export.save_csv(tmp_path / "curves.csv")
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "curves.csv").read_text())))
-    assert [float(row["wavelength_nm"]) for row in rows] == cube.wavelengths_nm.tolist()
-    assert [float(row["value"]) for row in rows] == cube.data[:, 3, 4].tolist()
-    assert {(row["curve"], row["cube"], row["y"], row["x"]) for row in rows} == {("pin 1", "numbers", "3", "4")}
-    dock.export.save_png(tmp_path / "plot.png")
-    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
-    dock.export.copy()
-    assert QApplication.clipboard().mimeData().text().splitlines()[1].split("\t")[0] == "pin 1"
+    qtbot.waitUntil(lambda: dock.arrangement.empty.isVisibleTo(dock))
 
 
 def test_plots_follow_the_theme(viewer, dock, qtbot, make_cube):

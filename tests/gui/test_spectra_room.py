@@ -28,7 +28,7 @@ def viewer(make_napari_viewer):
 @pytest.fixture
 def dock(viewer, qtbot):
     (dock,) = viewer.window._qt_window.findChildren(SpectraDock)
-    qtbot.waitUntil(lambda: len(dock.labels.curves) == 2)
+    qtbot.waitUntil(lambda: len(dock.regions.curves) == 2)
     return dock
 
 
@@ -52,15 +52,15 @@ def test_all_columns_stay_in_view(viewer, dock, qtbot, narrow):
         viewer.window._qt_window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock.parent())
         dock.parent().setFloating(True)
         dock.parent().resize(360, 600)
-        qtbot.waitUntil(lambda: dock._splitter.orientation() == Qt.Orientation.Vertical)
+        qtbot.waitUntil(lambda: dock.arrangement.splitter.orientation() == Qt.Orientation.Vertical)
     else:
-        dock._splitter.setSizes([10_000, 1])
+        dock.arrangement.splitter.setSizes([10_000, 1])
     listed, header = dock.list, dock.list.header()
     characters = listed.width() / listed.fontMetrics().averageCharWidth()
     assert narrow or characters == pytest.approx(34, abs=2)
     assert header.length() <= listed.viewport().width()
     assert header.sectionSize(2) >= listed.sizeHintForColumn(2)
     assert min(header.sectionSize(column) for column in range(3)) > 5 * listed.fontMetrics().averageCharWidth()
-    assert [curve.name for curve in dock.labels.curves] == ["lesions 1", "a layer of the user's own 1"]
+    assert [curve.name for curve in dock.regions.curves] == ["lesions 1", "a layer of the user's own 1"]
     assert NAME in listed.topLevelItem(2).toolTip(0)
     assert np.isfinite(float(listed.topLevelItem(2).text(2)))
