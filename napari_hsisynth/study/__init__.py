@@ -1,7 +1,7 @@
 """The study folder: manifest, masks, crops, splits, and the exchange with other tools."""
 
 from napari_hsisynth.study.annotation import Annotation, AnnotationSummary
-from napari_hsisynth.study.class_spectra import SKIN_MARGIN_PX, class_spectra
+from napari_hsisynth.study.class_spectra import SKIN_MARGIN_PX, class_spectra, lesion_means
 from napari_hsisynth.study.collection import Collection, load_collection
 from napari_hsisynth.study.cropping import CropReport, make_crops
 from napari_hsisynth.study.crops import (
@@ -39,6 +39,7 @@ __all__ = [
     "Study",
     "class_spectra",
     "import_hsidermoscopy",
+    "lesion_means",
     "load_collection",
     "make_crops",
     "read_crop",

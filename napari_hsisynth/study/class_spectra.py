@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Literal
 
 import numpy as np
@@ -55,16 +55,52 @@ def class_spectra(
     InputError
         If a cube is missing or does not fit its mask, or `region` is neither of the two.
     """
+    means: dict[Diagnosis, list[NDArray[np.float64]]] = {}
+    for found in lesion_means(study, region=region, progress=progress, cancelled=cancelled).values():
+        for diagnosis, mean in found:
+            means.setdefault(diagnosis, []).append(mean)
+    return {diagnosis: _between(np.array(means[diagnosis])) for diagnosis in Diagnosis if diagnosis in means}
+
+
+def lesion_means(
+    study: Study,
+    ids: Collection[str] | None = None,
+    *,
+    region: Region = "lesion",
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> dict[str, list[tuple[Diagnosis, NDArray[np.float64]]]]:
+    """Mean spectrum of every lesion, for those who transform spectra before they average them.
+
+    Parameters
+    ----------
+    study, region, progress, cancelled
+        As for `class_spectra`.
+    ids : collection of str, optional
+        Only these cubes.
+
+    Returns
+    -------
+    dict of str to list
+        Id of every cube -> the diagnosis and the mean, shape (bands,), of each of its lesions (of its skin); empty for
+        a cube without accepted ones.
+
+    Raises
+    ------
+    InputError
+        As for `class_spectra`.
+    """
     if region not in ("lesion", "skin"):
         raise InputError(f"unknown region '{region}'", where="region", fix="use lesion or skin")
     study.reload()
-    entries = study.entries
-    means: dict[Diagnosis, list[NDArray[np.float64]]] = {}
+    entries = [entry for entry in study.entries if ids is None or entry.id in ids]
+    means: dict[str, list[tuple[Diagnosis, NDArray[np.float64]]]] = {}
     for done, entry in enumerate(entries):
         if cancelled is not None and cancelled():
             raise Cancelled
         if progress is not None:
             progress(done, len(entries))
+        means[entry.id] = []
         if not study.annotation_summary(entry.id).accepted:
             continue
         data = study.read_cube(entry.id).data
@@ -73,12 +109,10 @@ def class_spectra(
             found = [(entry.diagnosis, roi_statistics(data, _skin(annotation)))]
         else:
             found = _lesions(data, annotation)
-        for diagnosis, one in found:
-            if one.n:
-                means.setdefault(diagnosis, []).append(one.mean)
+        means[entry.id] = [(diagnosis, one.mean) for diagnosis, one in found if one.n]
     if progress is not None:
         progress(len(entries), len(entries))
-    return {diagnosis: _between(np.array(means[diagnosis])) for diagnosis in Diagnosis if diagnosis in means}
+    return means
 
 
 def _lesions(data: NDArray[np.float32], annotation: Annotation) -> list[tuple[Diagnosis, SpectrumStatistics]]:

@@ -60,7 +60,6 @@ class RegionSpectra(QObject):
         self._background = Background(latest_only=True, parent=self)
         self._background.done.connect(self._computed)
         self._background.failed.connect(self._failed)
-        parent.destroyed.connect(partial(self._background.close, 0.0))
 
     def update_soon(self) -> None:
         """Look at the regions again within `_PACE_MS`; a stroke asks for it many times."""

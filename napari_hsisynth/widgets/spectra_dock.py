@@ -9,31 +9,35 @@ from napari.utils.notifications import show_info
 from qtpy.QtCore import QEvent, QSize, QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
+from napari_hsisynth.widgets.band_link import BandLink
 from napari_hsisynth.widgets.curve_export import CurveExport
 from napari_hsisynth.widgets.curve_list import CurveList
 from napari_hsisynth.widgets.curve_plot import CurvePlot
 from napari_hsisynth.widgets.curves import Curve, pixel_curve
+from napari_hsisynth.widgets.diagnosis_curves import DiagnosisCurves
 from napari_hsisynth.widgets.hover import Hover
 from napari_hsisynth.widgets.layers import (
     cube_layers,
     front_cube_layer,
     is_cube_layer,
     layer_cube,
-    set_band,
-    shown_band,
 )
+from napari_hsisynth.widgets.map_button import MapButton
 from napari_hsisynth.widgets.nearest_point import NearestPoint
 from napari_hsisynth.widgets.pin_button import PinButton
 from napari_hsisynth.widgets.pin_editor import PinEditor
 from napari_hsisynth.widgets.pins import Pins
 from napari_hsisynth.widgets.placing import OpenAtBottom
 from napari_hsisynth.widgets.readout import Readout, place_text
+from napari_hsisynth.widgets.reference_menu import ReferenceMenu
+from napari_hsisynth.widgets.references import References
 from napari_hsisynth.widgets.region_spectra import RegionSpectra
 from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.spectra_layout import SpectraLayout
 from napari_hsisynth.widgets.spectra_tools import SpectraTools
 from napari_hsisynth.widgets.treatment import Treatment
 from napari_hsisynth.widgets.value_range import value_range
+from napari_hsisynth.widgets.work_row import WorkRow
 
 #: More cubes than this are not drawn at once.
 MOST_CUBES = 8
@@ -66,6 +70,7 @@ class SpectraDock(QWidget):
         self._cursor: list[Curve] = []
         self._fixed: list[Curve] = []
         self._treatment = Treatment()
+        self._view = (0.0, 1.0), (0.0, 1.0)  # wavelengths and values that the plot shows when it shows everything
         self.hover = Hover(self.viewer, self)
         self.pins = Pins(self.viewer, self)
         self.regions = RegionSpectra(self.viewer, self)
@@ -78,6 +83,7 @@ class SpectraDock(QWidget):
             timer.timeout.connect(slot)
         self._connect()
         OpenAtBottom(self, self.arrangement.HEIGHT_LINES)
+        self.diagnoses.turn(self.tools.shows("class means"))
         self.refresh()
 
     def _build(self) -> None:
@@ -88,13 +94,19 @@ class SpectraDock(QWidget):
         self.pin_button = PinButton(self.session, self)
         self.editor = PinEditor(self.pins, self.list, lambda: self._layers, self)
         self.export = CurveExport(self.plot, lambda: (self.curves, str(self._treatment)), self)
+        self.references = References(self)
+        self.reference_menu = ReferenceMenu(self.references, self.tools)
+        self.work = WorkRow(self)
+        self.diagnoses = DiagnosisCurves(self.session, self.work, self)
+        self.map_button = MapButton(self.viewer, self.work, self._chosen_curve, self._front_layer, self.tools)
+        self.band = BandLink(self.viewer, self.plot, lambda: self._layers, self)
         self.nearest = NearestPoint(self.plot, lambda: self.curves, self._point_text)
         self.arrangement = SpectraLayout(self)
 
     def _connect(self) -> None:
         tools = self.tools
         tools.treatment_changed.connect(self._treatment_chosen)
-        tools.shown_changed.connect(self._refresh_soon)
+        tools.shown_changed.connect(self._shown_changed)
         tools.compared_lost.connect(
             lambda name: show_info(f"{name} was removed: spectra are no longer shown relative to it")
         )
@@ -106,17 +118,18 @@ class SpectraDock(QWidget):
         self.pin_button.hint_changed.connect(self._write_hint)
         self.list.itemSelectionChanged.connect(self._write_readout)
         self.nearest.moved.connect(self._pointed)
-        self.plot.band_dragged.connect(self._band_dragged)
-        self.plot.band_line.sigPositionChangeFinished.connect(self._show_band)
+        self.band.changed.connect(self._write)
         self.hover.moved.connect(self._moved)
         self.hover.moved_free.connect(self.plot.paint_now)
         self.pins.changed.connect(self._refresh_soon)
         self.regions.changed.connect(self._draw_fixed)
+        self.references.changed.connect(self._draw_fixed)
+        self.diagnoses.changed.connect(self._draw_fixed)
+        self.diagnoses.cancelled.connect(lambda: tools.shown["class means"].setChecked(False))
         viewer = self.viewer
         connections = [
             (viewer.layers.events, self._layers_event),
             (viewer.layers.selection.events.active, self._refresh_soon),
-            (viewer.dims.events.point, self._show_band),
             (viewer.dims.events.ndisplay, self._refresh_soon),
         ]
         for emitter, slot in connections:
@@ -168,13 +181,14 @@ class SpectraDock(QWidget):
             nm = [cube.wavelengths_nm for cube in shown]
             x = float(min(each.min() for each in nm)), float(max(each.max() for each in nm))
             y = min(low for low, _ in ranges), max(high for _, high in ranges)
+            self._view = x, y
             self.plot.set_axes(shown[0].axis_label, self._treatment.label, x, y)
+            self.reference_menu.set_known_wavelengths(shown[0].axis_label != "band")
         layers = self._layers if self.tools.shows("regions") else []
         self.regions.update(layers, self._treatment, self.tools.quartiles)
         self._draw_fixed()
         self._moved(self.hover.position)
-        self._show_band()
-        self._write_hint()
+        self.band.show()
 
     def _shown_layers(self) -> list[Image]:
         """Visible cubes, the front one first; only those whose axis means the same as that of the front one."""
@@ -186,6 +200,19 @@ class SpectraDock(QWidget):
         cubes = [(layer, layer_cube(layer)) for layer in layers]
         same = [layer for layer, cube in cubes if cube and first and cube.axis_label == first.axis_label]
         return same[:MOST_CUBES]
+
+    def _chosen_curve(self) -> Curve | None:
+        """The selected curve; the only pin if nothing is selected."""
+        chosen = self.list.chosen or [curve for curve in self._fixed if curve.kind == "pin"]
+        return chosen[0] if len(chosen) == 1 else None
+
+    def _front_layer(self) -> Image | None:
+        return self._layers[0] if self._layers else None
+
+    def _shown_changed(self, name: str) -> None:
+        if name == "class means":
+            self.diagnoses.turn(self.tools.shows(name))
+        self._refresh_soon()
 
     def _treatment_chosen(self) -> None:
         self.refresh()
@@ -208,64 +235,42 @@ class SpectraDock(QWidget):
         """Draw the curves that do not follow the cursor."""
         pins = self.pins.pins if self.tools.shows("pins") else []
         self._fixed = [*self.editor.curves(pins, self._treatment), *self.regions.curves]
+        if self.band.axis_label != "band":  # what follows has wavelengths
+            self._fixed += self.diagnoses.curves(self._treatment, self.tools.quartiles)
+            self._fixed += self.references.curves(*self._view, self._treatment)
         self.plot.set_curves(self._fixed)
         self._write()
+        self._write_hint()
         self.summary_changed.emit()
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def _write(self) -> None:
-        self.list.set_curves(self.curves, self._shown_wavelength(), with_cube=len(self._layers) > 1)
+        self.list.set_curves(self.curves, self.band.wavelength, with_cube=len(self._layers) > 1)
         self._write_readout()
 
     def _write_readout(self) -> None:
         chosen = self.list.chosen
         self.tools.remove_button.setEnabled(any(curve.kind == "pin" for curve in chosen))
         first = next(iter(self._cursor), None)
-        self.readout.say_chosen(chosen, first, self._shown_wavelength(), self._axis_label)
+        self.readout.say_chosen(chosen, first, self.band.wavelength, self.band.axis_label)
 
     def _write_hint(self, _: str = "") -> None:
         left_out = self.regions.left_out
-        more = f"{left_out} more region{'s' * (left_out != 1)} not shown · " if left_out else ""
-        self.arrangement.hint.setText(more + self.pin_button.hint)
+        more = f"{left_out} more region{'s' * (left_out != 1)} not shown" if left_out else ""
+        parts = [self.diagnoses.state, more, self.pin_button.hint]
+        self.arrangement.hint.setText(" · ".join(part for part in parts if part))
 
     def _pointed(self, curve: Curve | None, at: float) -> None:
         """The mouse is near a point in the plot, or near none."""
         if curve is None:
             self._write_readout()
         else:
-            self.readout.say(curve, at, self._axis_label)
+            self.readout.say(curve, at, self.band.axis_label)
 
     def _point_text(self, curve: Curve, band: int) -> str:
         at = float(curve.wavelengths_nm[band])
-        return f"{place_text(at, self._axis_label)}: {curve.values[band]:.4g}  {curve.name}"
-
-    @property
-    def _axis_label(self) -> str:
-        cube = layer_cube(self._layers[0]) if self._layers else None
-        return "band" if cube is None else cube.axis_label
-
-    # -- the displayed band -----------------------------------------------------------------------------------------
-
-    def _shown_wavelength(self) -> float | None:
-        cube = layer_cube(self._layers[0]) if self._layers else None
-        return None if cube is None else float(cube.wavelengths_nm[shown_band(self.viewer, self._layers[0])])
-
-    def _show_band(self, _: object = None) -> None:
-        if self.plot.band_line.moving:
-            return  # the slider moves because the line is dragged; it snaps when it is let go
-        at = self._shown_wavelength()
-        self.plot.set_band(at, "" if at is None else place_text(at, self._axis_label))
-        self._write()
-
-    def _band_dragged(self, at: float) -> None:
-        cube = layer_cube(self._layers[0]) if self._layers else None
-        if cube is None:
-            return
-        band = int(abs(cube.wavelengths_nm - at).argmin())
-        self.plot.band_line.label.setFormat(place_text(float(cube.wavelengths_nm[band]), self._axis_label))
-        if band != shown_band(self.viewer, self._layers[0]):
-            set_band(self.viewer, self._layers[0], band)
+        return f"{place_text(at, self.band.axis_label)}: {curve.values[band]:.4g}  {curve.name}"
 
     # -- the rest -----------------------------------------------------------------------------------------------------
 

@@ -38,9 +38,9 @@ class SpectraLayout:
         tools = dock.tools
         shown = tools.shown
         tools.add_group(tools.transform, tools.smooth, tools.relative)
-        tools.add_group(*shown.values())
+        tools.add_group(*shown.values(), dock.reference_menu)
         tools.add_group(dock.pin_button, tools.remove_button, tools.put_back_button)
-        tools.add_group(tools.fit_button, dock.export)
+        tools.add_group(dock.map_button, tools.fit_button, dock.export)
         dock.plot.setMinimumHeight(_PLOT_LINES * dock.fontMetrics().lineSpacing())
         self.hint = QLabel(dock)
         self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -55,6 +55,7 @@ class SpectraLayout:
         self._below = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._below.addWidget(dock.readout, 1)
         self._below.addWidget(self.hint, 1)
+        self._below.addWidget(dock.work, 1)
         self.full = QWidget(dock)
         column = QVBoxLayout(self.full)
         column.setContentsMargins(4, 2, 4, 2)

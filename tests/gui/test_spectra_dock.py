@@ -104,7 +104,8 @@ def test_with_the_pin_button_up_only_shift_click_pins_also_next_time(viewer, doc
     qtbot.waitUntil(lambda: [curve.place for curve in of_kind(dock, "pin")] == [(30, 45)])
     again = SpectraDock(viewer)
     assert not again.pin_button.isChecked()
-    again.deleteLater()
+    with qtbot.waitSignal(again.destroyed):
+        again.deleteLater()
 
 
 def test_a_click_that_means_something_else_does_not_pin(viewer, dock, qtbot, mouse, make_cube):
