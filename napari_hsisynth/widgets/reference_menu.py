@@ -100,7 +100,8 @@ class ReferenceMenu(QToolButton):
             show_error(f"{name}: cannot be read: {error.strerror or error}")
         else:
             more = f"; choose more of its {len(library.names)} in the menu" if len(library.names) > 1 else ""
-            show_info(f"{library.path.name}: '{library.names[0]}' is shown{more}")
+            notes = "".join(f"; {note}" for note in library.notes)
+            show_info(f"{library.path.name}: '{library.names[0]}' is shown{more}{notes}")
 
 
 class LibraryPage(QWidget):

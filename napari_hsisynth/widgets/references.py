@@ -43,6 +43,8 @@ class Library:
         Numbers of the spectra that are shown.
     scaled : bool
         Whether each fills the view, instead of having its own values.
+    notes : tuple of str
+        What had to be assumed to read it.
     """
 
     path: Path
@@ -51,6 +53,7 @@ class Library:
     values: NDArray[np.float64]
     chosen: list[int] = field(default_factory=list)
     scaled: bool = True
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path, chosen: list[str] | None = None, scaled: bool = True) -> Library:
@@ -58,11 +61,9 @@ class Library:
         from napari_hsisynth.formats.spectral_library import read_library
 
         found = read_library(path)
-        names = [str(name) for name in found.names]
+        names = list(found.names)
         numbers = [number for number, name in enumerate(names) if name in (chosen or [])][:MOST_SPECTRA]
-        order = np.argsort(found.wavelengths_nm)
-        values = np.asarray(found.values, dtype=np.float64)[:, order]
-        return cls(path, names, np.asarray(found.wavelengths_nm, dtype=np.float64)[order], values, numbers, scaled)
+        return cls(path, names, found.wavelengths_nm, found.values, numbers, scaled, found.notes)
 
 
 class References(QObject):
