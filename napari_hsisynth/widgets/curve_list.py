@@ -77,7 +77,8 @@ class CurveList(QTreeWidget):
         self.setItemDelegateForColumn(_FROM, _PlaceDelegate(self))
         self.setMinimumSize(1, 4 * self.fontMetrics().lineSpacing())
         self.setToolTip(
-            "Pins: double click the name or the place (row, column in px) to change it;\n"
+            "From: row and column in px, or the number of pixels.\n"
+            "Pins: double click the name or the place to change it;\n"
             "Alt+arrows move by 1 px, with Shift by 10 px; Delete removes, Ctrl+Z puts back.\n"
             "Two selected curves show their spectral angle."
         )
@@ -156,6 +157,8 @@ class CurveList(QTreeWidget):
     def _write(self, row: int, curve: Curve, at: float | None, with_cube: bool) -> bool:
         """Write what is new in a row; return whether a column may need another width."""
         origin = curve.detail.removeprefix("n = ")
+        if curve.kind in ("cursor", "pin") and curve.place is not None:
+            origin = place_text(curve.place) + origin.removeprefix(f"y {curve.place[0]:g}, x {curve.place[1]:g}")
         texts = (
             curve.name,
             f"{origin} · {curve.cube}" if with_cube and curve.cube else origin,
@@ -257,11 +260,16 @@ class _PlaceDelegate(QStyledItemDelegate):
     def setEditorData(self, editor: QLineEdit, index: QModelIndex) -> None:
         curve = self.parent().curve_at(index.row())
         place = curve.place if curve is not None else None
-        editor.setText("" if place is None else f"{place[0]:g}, {place[1]:g}")
+        editor.setText("" if place is None else place_text(place))
         editor.selectAll()
 
     def setModelData(self, editor: QLineEdit, model: Any, index: QModelIndex) -> None:
         self.parent().place_typed(index.row(), editor.text())
+
+
+def place_text(place: tuple[float, float]) -> str:
+    """Return row and column as they are typed."""
+    return f"{place[0]:g}, {place[1]:g}"
 
 
 def value_text(value: float) -> str:

@@ -72,7 +72,7 @@ class CurvePlot(pg.PlotWidget):
             item.getAxis(side).enableAutoSIPrefix(False)
         item.getViewBox().disableAutoRange()
         item.getViewBox().sigRangeChangedManually.connect(self._zoomed)
-        label = {"position": 0.94, "movable": False}
+        label = {"position": 1.0, "anchors": [(0, 0), (1, 0)], "movable": False}  # its top at that of the plot
         self.band_line = pg.InfiniteLine(angle=90, movable=True, label="", labelOpts=label)
         self.band_line.setZValue(20)
         self.band_line.setCursor(Qt.CursorShape.SizeHorCursor)

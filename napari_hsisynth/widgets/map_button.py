@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_warning
 from numpy.typing import NDArray
-from qtpy.QtWidgets import QMenu, QToolButton, QWidget
+from qtpy.QtWidgets import QMenu, QPushButton, QWidget
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
@@ -24,7 +24,7 @@ _SELECT = "Select a pin or another curve in the list"
 _SELECT_SKIN = f"{_SELECT}: one of normal skin"
 
 
-class MapButton(QToolButton):
+class MapButton(QPushButton):
     """Makes layers ``<cube> · angle to pin 1``, ``<cube> · melanin index`` and so on.
 
     Parameters
@@ -52,7 +52,6 @@ class MapButton(QToolButton):
         self.setText("Map")
         self.setToolTip("Map the whole cube: how alike each pixel is to the selected curve; melanin and blood of skin")
         self.setAccessibleName("make a map")
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
         menu.setToolTipsVisible(True)
         menu.aboutToShow.connect(self.fill)

@@ -87,9 +87,9 @@ def skin(
         found = skin_indices(part, reference=reference)
         melanin[rows], blood[rows] = found.melanin_fraction, found.blood_fraction
     how = f"{SKIN_INDEX_METHOD}; {f'{name} taken for normal skin' if name else 'values taken for reflectance'}"
-    return [
-        Map("melanin index", melanin, "", f"volume fraction of melanosomes in the epidermis: {how}", "magma"),
+    return [  # the last one lies on top
         Map("blood index", blood, "", f"volume fraction of blood in the dermis: {how}", "inferno"),
+        Map("melanin index", melanin, "", f"volume fraction of melanosomes in the epidermis: {how}", "magma"),
     ]
 
 
@@ -103,7 +103,7 @@ def _parts(cube: Cube, told: Told, cancelled: Callable[[], bool]) -> Any:
 
 
 def show_map(viewer: Any, cube_layer: Image, cube: Cube, found: Map) -> Image:
-    """Show a map as a layer above the others; one of the same title and cube has its values replaced."""
+    """Show a map as a layer above its cube; one of the same title and cube has its values replaced."""
     viewer = unwrapped(viewer)
     key = {"cube": cube.name, "title": found.title}
     for layer in viewer.layers:
@@ -113,7 +113,7 @@ def show_map(viewer: Any, cube_layer: Image, cube: Cube, found: Map) -> Image:
             layer.metadata[METADATA] = {**known, "about": found.about}
             return layer
     active = viewer.layers.selection.active
-    layer = viewer.add_image(
+    layer = Image(
         found.values,
         name=f"{cube.name} · {found.title}",
         colormap=_colormap(found),
@@ -125,8 +125,12 @@ def show_map(viewer: Any, cube_layer: Image, cube: Cube, found: Map) -> Image:
         interpolation2d="nearest",
         metadata={METADATA: {**key, "unit": found.unit, "about": found.about}},
     )
-    if hasattr(layer, "colorbar"):
-        layer.colorbar.visible = True
+    layer.colorbar.visible = True
+    at = viewer.layers.index(cube_layer) + 1 if cube_layer in viewer.layers else len(viewer.layers)
+    while at < len(viewer.layers) and METADATA in viewer.layers[at].metadata:
+        viewer.layers[at].colorbar.visible = False  # what lies under the new one has nothing to say
+        at += 1
+    viewer.layers.insert(at, layer)  # not over the pins and regions that are compared
     if active is not None:
         viewer.layers.selection.active = active
     return layer

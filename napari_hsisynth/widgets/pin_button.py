@@ -15,7 +15,7 @@ from napari_hsisynth.widgets.session import Session
 _SETTING = "spectra/click_pins"
 #: A press that ends farther away than this was a drag, canvas px.
 _CLICK_PX = 4
-_REST = "paint Labels: mean ± std · drag the line: another band"
+_REST = "Labels and Shapes: their mean · drag the line: band"
 
 
 class PinButton(QPushButton):

@@ -151,6 +151,7 @@ class Pins(QObject):
             return
         if not indices:
             return
+        self.look()
         if len(set(indices)) >= len(layer.data):
             self._viewer.layers.remove(layer)
         else:

@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
     QListWidgetItem,
     QMenu,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
     QWidgetAction,
@@ -30,7 +29,7 @@ _FILES = "Spectral libraries (*.csv *.txt *.tsv *.hdr *.sli *.esl *.lib);;All fi
 _LIST_LINES, _LIST_CHARACTERS = 12, 34
 
 
-class ReferenceMenu(QToolButton):
+class ReferenceMenu(QPushButton):
     """A button with a menu of absorbers and spectral libraries.
 
     Parameters
@@ -42,7 +41,6 @@ class ReferenceMenu(QToolButton):
     def __init__(self, references: References, parent: QWidget) -> None:
         super().__init__(parent)
         self._references = references
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setAccessibleName("reference spectra")
         self._menu = _StayingMenu(self)
         self._menu.setToolTipsVisible(True)
@@ -63,7 +61,7 @@ class ReferenceMenu(QToolButton):
 
     def _write(self) -> None:
         count = self._references.count
-        self.setText(f"reference {count}" if count else "reference")
+        self.setText(f"Reference {count}" if count else "Reference")
 
     def fill(self) -> None:
         """Write the menu."""

@@ -24,6 +24,8 @@ _LIBRARY_COLOURS = ("#44aa99", "#aa4499", "#999933", "#88ccee", "#cc6677", "#117
 #: More spectra of one library than this make no readable plot.
 MOST_SPECTRA = 20
 SCALED = "scaled to view"
+#: Where others have a cube or a library: what absorbers show.
+ABSORPTION = "absorption"
 #: Part of the view that stays free above and below a curve that is scaled to it.
 _FREE = 0.06
 _STEP_NM = 1.0
@@ -179,8 +181,7 @@ class References(QObject):
             absorption = self._known[name](nm)
             colour = _ABSORBER_COLOURS.get(name, "")
             values = scaled_to(absorption, *view)
-            note = f"absorption, {SCALED}"
-            found.append(Curve("reference", name, "", "reference", colour, nm, values, n=0, note=note))
+            found.append(Curve("reference", name, ABSORPTION, "reference", colour, nm, values, n=0, note=SCALED))
         number = 0
         for library in self.libraries:
             for row in library.chosen:

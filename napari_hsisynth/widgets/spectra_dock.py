@@ -9,6 +9,7 @@ from napari.utils.notifications import show_info
 from qtpy.QtCore import QEvent, QSize, QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
+from napari_hsisynth.widgets.axis_titles import AxisTitles
 from napari_hsisynth.widgets.band_link import BandLink
 from napari_hsisynth.widgets.curve_export import CurveExport
 from napari_hsisynth.widgets.curve_list import CurveList
@@ -100,6 +101,7 @@ class SpectraDock(QWidget):
         self.diagnoses = DiagnosisCurves(self.session, self.work, self)
         self.map_button = MapButton(self.viewer, self.work, self._chosen_curve, self._front_layer, self.tools)
         self.band = BandLink(self.viewer, self.plot, lambda: self._layers, self)
+        self.axis_titles = AxisTitles(self.plot)
         self.nearest = NearestPoint(self.plot, lambda: self.curves, self._point_text)
         self.arrangement = SpectraLayout(self)
 
@@ -183,6 +185,7 @@ class SpectraDock(QWidget):
             y = min(low for low, _ in ranges), max(high for _, high in ranges)
             self._view = x, y
             self.plot.set_axes(shown[0].axis_label, self._treatment.label, x, y)
+            self.axis_titles.place()
             self.reference_menu.set_known_wavelengths(shown[0].axis_label != "band")
         layers = self._layers if self.tools.shows("regions") else []
         self.regions.update(layers, self._treatment, self.tools.quartiles)
@@ -259,7 +262,7 @@ class SpectraDock(QWidget):
         left_out = self.regions.left_out
         more = f"{left_out} more region{'s' * (left_out != 1)} not shown" if left_out else ""
         parts = [self.diagnoses.state, more, self.pin_button.hint]
-        self.arrangement.hint.setText(" · ".join(part for part in parts if part))
+        self.arrangement.hint.say(" · ".join(part for part in parts if part))
 
     def _pointed(self, curve: Curve | None, at: float) -> None:
         """The mouse is near a point in the plot, or near none."""

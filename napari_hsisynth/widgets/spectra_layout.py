@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QBoxLayout, QLabel, QSizePolicy, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from napari_hsisynth.widgets.empty_state import EmptyState
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from napari_hsisynth.widgets.spectra_dock import SpectraDock
 
 #: Width of the list, and of the dock below which the list goes under the plot, in average characters.
-_LIST_CHARACTERS, _NARROW = 34, 90
+_LIST_CHARACTERS, _NARROW = 38, 90
 #: Height below which the hint makes room, and the least, in lines of text: napari's layer controls stand above and need
 #: most of a low window.
 _HINT_LINES, _LEAST_LINES = 13, 8
@@ -31,20 +32,20 @@ class SpectraLayout:
     """
 
     #: Height at which the dock opens, lines of text.
-    HEIGHT_LINES = 16
+    HEIGHT_LINES = 18
 
     def __init__(self, dock: SpectraDock) -> None:
         self._dock = dock
         tools = dock.tools
         shown = tools.shown
-        tools.add_group(tools.transform, tools.smooth, tools.relative)
-        tools.add_group(*shown.values(), dock.reference_menu)
+        for choice in (tools.transform, tools.smooth, tools.relative, tools.statistic):
+            tools.add_group(choice)
+        tools.add_group(*shown.values())
         tools.add_group(dock.pin_button, tools.remove_button, tools.put_back_button)
-        tools.add_group(dock.map_button, tools.fit_button, dock.export)
+        tools.add_group(dock.reference_menu, dock.map_button, tools.fit_button)
+        tools.add_group(dock.export)
         dock.plot.setMinimumHeight(_PLOT_LINES * dock.fontMetrics().lineSpacing())
-        self.hint = QLabel(dock)
-        self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.hint.setWordWrap(True)
+        self.hint = Hint(dock)
         self.splitter = QSplitter(Qt.Orientation.Horizontal, dock)
         self.splitter.addWidget(dock.plot)
         self.splitter.addWidget(dock.list)
@@ -53,9 +54,9 @@ class SpectraLayout:
         self.splitter.setSizes([3000, 1000])
         self.splitter.setChildrenCollapsible(False)
         self._below = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._below.addWidget(dock.readout, 1)
-        self._below.addWidget(self.hint, 1)
-        self._below.addWidget(dock.work, 1)
+        self._below.addWidget(dock.readout, 2)
+        self._below.addWidget(self.hint, 3)
+        self._below.addWidget(dock.work, 2)
         self.full = QWidget(dock)
         column = QVBoxLayout(self.full)
         column.setContentsMargins(4, 2, 4, 2)
@@ -96,4 +97,37 @@ class SpectraLayout:
         self._below.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
         self.splitter.setOrientation(Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal)
         dock.list.setMinimumWidth(1 if narrow else _LIST_CHARACTERS * metrics.averageCharWidth())
+        self.hint.set_one_line(not narrow)
         self.hint.setVisible(not narrow or dock.height() >= _HINT_LINES * metrics.lineSpacing())
+
+
+class Hint(QLabel):
+    """What can be done, in one line that ends in an ellipsis where there is no room, or in several."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.full = ""
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def say(self, text: str) -> None:
+        """Show another text."""
+        self.full = text
+        self.setToolTip(text)
+        self._write()
+
+    def set_one_line(self, on: bool) -> None:
+        """Use one line only, or as many as are needed."""
+        self.setWordWrap(not on)
+        self._write()
+
+    def _write(self) -> None:
+        shown = self.full
+        if not self.wordWrap():
+            shown = self.fontMetrics().elidedText(shown, Qt.TextElideMode.ElideRight, self.width())
+        if shown != self.text():
+            self.setText(shown)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._write()

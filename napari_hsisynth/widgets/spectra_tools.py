@@ -7,8 +7,7 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, QSize, Signal
-from qtpy.QtGui import QActionGroup
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QMenu, QPushButton, QSizePolicy, QToolButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 from superqt.utils import QFlowLayout
 
 from napari_hsisynth.spectra import TRANSFORMS
@@ -20,11 +19,11 @@ from napari_hsisynth.widgets.treatment import MODES, WINDOWS, Mode
 SHOWN = {
     "cursor": "Show the spectrum under the mouse",
     "pins": "Show the spectra of pins",
-    "regions": "Show the spectra of every label and every shape that is visible; the arrow chooses how",
+    "regions": "Show the spectra of every label and every shape that is visible",
     "class means": "Show what the lesions of each diagnosis in the study look like: mean ± std",
 }
 _OFF_AT_FIRST = {"class means"}
-STATISTICS = {"mean ± std": False, "median and quartiles": True}
+STATISTICS = {"mean ± std": False, "median, quartiles": True}
 _ROW_SPACING = 2
 
 
@@ -65,10 +64,14 @@ class SpectraTools(QWidget):
         self.relative.setToolTip("Show the difference or ratio of every spectrum to that of a pin in the front cube")
         self.relative.setAccessibleName("relative to")
         self.relative.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.relative.setMinimumContentsLength(13)
+        self.relative.setMinimumContentsLength(11)
         self.list_pins([])
+        self.statistic = QComboBox(self)
+        for text, quartiles in STATISTICS.items():
+            self.statistic.addItem(text, quartiles)
+        self.statistic.setToolTip("What is shown of regions and of class means")
+        self.statistic.setAccessibleName("statistic")
         self.shown = {name: self._toggle(name, tip) for name, tip in SHOWN.items()}
-        self._statistic = self._statistic_menu(self.shown["regions"])
         self.remove_button = QPushButton("Remove", self)
         self.remove_button.setToolTip("Remove the selected pins (Delete)")
         self.put_back_button = QPushButton("Put back", self)
@@ -84,6 +87,7 @@ class SpectraTools(QWidget):
         self.transform.currentTextChanged.connect(partial(self._treat, "transform"))
         self.smooth.currentIndexChanged.connect(lambda: self._treat("smooth", self.window))
         self.relative.currentIndexChanged.connect(lambda: self.treatment_changed.emit())
+        self.statistic.currentIndexChanged.connect(lambda: self._treat("quartiles", self.quartiles))
 
     def add_group(self, *widgets: QWidget) -> None:
         """Add controls that stay beside each other."""
@@ -96,27 +100,11 @@ class SpectraTools(QWidget):
         group.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self._flow.addWidget(group)
 
-    def _toggle(self, name: str, tip: str) -> QToolButton:
-        button = QToolButton(self)
-        button.setText(name)
-        button.setCheckable(True)
-        button.setToolTip(tip)
-        button.setAccessibleName(f"show {name}")
-        return button
-
-    def _statistic_menu(self, button: QToolButton) -> QActionGroup:
-        menu = QMenu(button)
-        group = QActionGroup(menu)
-        for text, quartiles in STATISTICS.items():
-            action = menu.addAction(text)
-            action.setCheckable(True)
-            action.setData(quartiles)
-            group.addAction(action)
-        group.actions()[0].setChecked(True)
-        group.triggered.connect(lambda action: self._treat("quartiles", action.data()))
-        button.setMenu(menu)
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
-        return group
+    def _toggle(self, name: str, tip: str) -> QCheckBox:
+        box = QCheckBox(name, self)
+        box.setToolTip(tip)
+        box.setAccessibleName(f"show {name}")
+        return box
 
     # -- what is chosen ---------------------------------------------------------------------------------------------
 
@@ -128,7 +116,7 @@ class SpectraTools(QWidget):
     @property
     def quartiles(self) -> bool:
         """Whether regions show median and quartiles instead of mean ± std."""
-        return bool(self._statistic.checkedAction().data())
+        return self.statistic.currentData()
 
     @property
     def compared(self) -> tuple[Mode, Pin] | None:
@@ -142,13 +130,12 @@ class SpectraTools(QWidget):
 
     def choose_quartiles(self, on: bool) -> None:
         """Show median and quartiles of regions, or mean ± std."""
-        next(action for action in self._statistic.actions() if action.data() is on).trigger()
+        self.statistic.setCurrentIndex(self.statistic.findData(on))
 
     def _restore(self) -> None:
         self.transform.setCurrentText(settings.value("spectra/transform", "raw"))
         self.smooth.setCurrentIndex(max(0, self.smooth.findData(settings.value("spectra/smooth", 0))))
-        quartiles = settings.value("spectra/quartiles", False)
-        next(action for action in self._statistic.actions() if action.data() is quartiles).setChecked(True)
+        self.statistic.setCurrentIndex(self.statistic.findData(settings.value("spectra/quartiles", False)))
         for name, button in self.shown.items():
             button.setChecked(settings.value(f"spectra/show {name}", name not in _OFF_AT_FIRST))
             button.toggled.connect(partial(self._switch, name))

@@ -94,9 +94,9 @@ def test_a_click_pins_and_changes_nothing_else(viewer, dock, qtbot, mouse, make_
 
 def test_with_the_pin_button_up_only_shift_click_pins_also_next_time(viewer, dock, qtbot, mouse, make_cube):
     show(viewer, dock, make_cube(), qtbot)
-    assert dock.arrangement.hint.text().startswith("Click: keep a spectrum")
+    assert dock.arrangement.hint.full.startswith("Click: keep a spectrum")
     QTest.mouseClick(dock.pin_button, Qt.MouseButton.LeftButton)
-    assert dock.arrangement.hint.text().startswith("Shift+click: keep a spectrum")
+    assert dock.arrangement.hint.full.startswith("Shift+click: keep a spectrum")
     hand = mouse(viewer)
     hand.click(12, 21)
     assert not dock.pins.pins
@@ -122,7 +122,7 @@ def test_a_click_that_means_something_else_does_not_pin(viewer, dock, qtbot, mou
     viewer.layers.remove(shapes)
     session = session_for(viewer)
     session.claim_clicks(viewer, "Another")
-    assert "belong to Another" in dock.arrangement.hint.text()
+    assert "belong to Another" in dock.arrangement.hint.full
     hand.click(10, 20)
     session.release_clicks(viewer)
     layer.metadata = {"hsisynth": {**layer.metadata["hsisynth"], "borrowed": True}}  # as Compare's pair

@@ -63,6 +63,7 @@ def test_the_likeness_of_every_pixel_to_a_pin(spectra, qtbot, cube, entry, measu
     assert alike[:3].sum() > unlike[:3].sum()  # bright is alike
     assert layer.colorbar.visible
     assert spectra.viewer.layers.selection.active is active
+    assert [each.name for each in spectra.viewer.layers] == ["skin · cube", layer.name, "skin · pins"]
     assert [curve.cube for curve in spectra.of("pin")] == ["skin"]  # a map is no cube
 
 
@@ -91,6 +92,19 @@ def test_without_a_single_selected_curve_only_reflectance_can_be_mapped(spectra,
     spectra.dock.map_button.fill()
     enabled = {action.text(): action.isEnabled() for action in menu.actions() if action.text()}
     assert [text for text, on in enabled.items() if on] == ["Melanin and blood, values are reflectance"]
+
+
+def test_the_newest_map_lies_on_the_others_and_has_the_colour_bar(spectra, qtbot, cube):
+    spectra.show(cube)
+    spectra.dock.pin((0.0, 20, 30))
+    spectra.wait_for("pin")
+    choose(spectra, "Angle to pin 1")
+    layer_named(spectra, qtbot, "skin · angle to pin 1")
+    choose(spectra, "Melanin and blood, values are reflectance")
+    layer_named(spectra, qtbot, "skin · melanin index")
+    titles = ["cube", "angle to pin 1", "blood index", "melanin index", "pins"]
+    assert [layer.name for layer in spectra.viewer.layers] == [f"skin · {title}" for title in titles]
+    assert [layer.colorbar.visible for layer in list(spectra.viewer.layers)[1:4]] == [False, False, True]
 
 
 def test_melanin_and_blood_by_reflectance_and_by_normal_skin(spectra, qtbot, cube):

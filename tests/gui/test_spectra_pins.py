@@ -56,7 +56,7 @@ def test_a_place_typed_in_the_list_moves_the_pin(spectra, qtbot, make_cube):
     qtbot.waitUntil(lambda: places(spectra) == [(12, 30)])
     np.testing.assert_allclose(spectra.dock.pins.layer.data[0], (112, 80))
     np.testing.assert_array_equal(spectra.of("pin")[0].values, cube.data[:, 12, 30])
-    assert spectra.row("pin 1").text(1) == "y 12, x 30"
+    assert spectra.row("pin 1").text(1) == "12, 30"
 
 
 @pytest.mark.parametrize("text", ["12", "", "a, b", "1, 2, 3", "12, 999"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def trigger(menu, text: str) -> None:
     QTest.keyClick(menu, Qt.Key.Key_Space if action.isCheckable() else Qt.Key.Key_Return)
 
 
-def test_absorbers_are_dotted_scaled_to_the_view_and_remembered(spectra, qtbot, make_cube):
+def test_absorbers_are_dotted_scaled_to_the_view_and_remembered(spectra, qtbot, make_cube, tmp_path):
     spectra.show(make_cube())
     menu = spectra.dock.reference_menu.menu()
     menu.popup(QPoint(0, 0))
@@ -47,16 +48,19 @@ def test_absorbers_are_dotted_scaled_to_the_view_and_remembered(spectra, qtbot, 
     menu.close()
     oxy, melanin = spectra.wait_for("reference", 2)
     assert (oxy.name, melanin.name) == ("oxyhaemoglobin", "melanin")
-    assert {curve.detail for curve in (oxy, melanin)} == {"absorption, scaled to view"}
+    assert {(curve.detail, curve.cube) for curve in (oxy, melanin)} == {("scaled to view", "absorption")}
     (low, high) = spectra.dock._view[1]
     for curve in (oxy, melanin):
         expected = absorbers()[curve.name](curve.wavelengths_nm)
         assert np.corrcoef(curve.values, expected)[0, 1] == pytest.approx(1)
         assert low < curve.values.min() < curve.values.max() < high
         assert curve.wavelengths_nm[[0, -1]].tolist() == [465, 630]
-    pens = [item.opts["pen"].style() for item in spectra.dock.plot._items]
-    assert pens == [Qt.PenStyle.DotLine] * 2
-    assert spectra.dock.reference_menu.text() == "reference 2"
+    spectra.dock.export.save_svg(tmp_path / "plot.svg")
+    strokes = {
+        element.get("stroke"): element.get("stroke-dasharray") for element in ET.parse(tmp_path / "plot.svg").iter()
+    }
+    assert all(strokes[curve.colour] for curve in (oxy, melanin))  # dotted
+    assert spectra.dock.reference_menu.text() == "Reference 2"
     assert References(spectra.dock).absorbers == ["oxyhaemoglobin", "melanin"]
     menu.popup(QPoint(0, 0))
     trigger(menu, "melanin")
@@ -145,7 +149,8 @@ def study(tmp_path) -> Study:
 
 
 def show_class_means(spectra, qtbot) -> None:
-    QTest.mouseClick(spectra.dock.tools.shown["class means"], Qt.MouseButton.LeftButton)
+    box = spectra.dock.tools.shown["class means"]
+    QTest.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(6, box.height() // 2))
 
 
 def test_class_means_of_the_study_in_the_colours_of_the_diagnoses(spectra, qtbot, study):
@@ -186,10 +191,10 @@ def test_class_means_follow_the_annotations(spectra, qtbot, study):
 def test_without_lesions_or_a_study_it_says_so(spectra, qtbot, tmp_path, make_cube):
     spectra.show(make_cube())
     show_class_means(spectra, qtbot)
-    qtbot.waitUntil(lambda: "no study is open" in spectra.dock.arrangement.hint.text())
+    qtbot.waitUntil(lambda: "no study is open" in spectra.dock.arrangement.hint.full)
     empty = Study.create(tmp_path / "empty", wavelengths_nm=NM)
     empty.add_cube(Cube(np.ones((3, 20, 20)), NM), "C0", "nevus")
     spectra.dock.session.open_study(empty.root)
-    qtbot.waitUntil(lambda: "no lesion is accepted yet" in spectra.dock.arrangement.hint.text())
+    qtbot.waitUntil(lambda: "no lesion is accepted yet" in spectra.dock.arrangement.hint.full)
     spectra.dock.tools.shown["class means"].setChecked(False)
-    qtbot.waitUntil(lambda: "class means" not in spectra.dock.arrangement.hint.text())
+    qtbot.waitUntil(lambda: "class means" not in spectra.dock.arrangement.hint.full)

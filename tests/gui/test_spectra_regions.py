@@ -221,4 +221,4 @@ def test_too_many_shapes_are_said(spectra, qtbot, make_cube):
     spectra.viewer.add_shapes(boxes, shape_type="rectangle")
     curves = spectra.wait_for("shape", MOST_REGIONS)
     assert curves[-1].name == "shape 16"  # the newest are shown
-    qtbot.waitUntil(lambda: "4 more regions not shown" in spectra.dock.arrangement.hint.text())
+    qtbot.waitUntil(lambda: "4 more regions not shown" in spectra.dock.arrangement.hint.full)

@@ -123,7 +123,7 @@ def test_what_is_switched_off_is_not_shown_and_stays_off(spectra, qtbot, mouse, 
 
 
 def press(button) -> None:
-    QTest.mouseClick(button, Qt.MouseButton.LeftButton, pos=QPoint(5, button.height() // 2))  # not on its arrow
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton, pos=QPoint(6, button.height() // 2))
 
 
 def test_the_range_of_a_cube_in_a_file_is_found_in_a_few_rows(make_cube):
