@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyqtgraph as pg
+from numpy.typing import NDArray
 from qtpy.QtCore import QCoreApplication, QEvent, QRectF, Qt, Signal
 from qtpy.QtWidgets import QGraphicsItem, QWidget
 
@@ -101,10 +102,8 @@ class CurvePlot(pg.PlotWidget):
         """Show everything."""
         self._user_range = False
         low, high = self._y
-        for curve in self._curves:
-            finite = curve.values[np.isfinite(curve.values)]
-            if len(finite):
-                low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+        for values in self._seen():
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
         self.setXRange(*self._x, padding=0.02)
         self.setYRange(low, high, padding=0.05)
 
@@ -145,8 +144,18 @@ class CurvePlot(pg.PlotWidget):
             )
             lines.append(line)
         self._still.set_items([*bands, *lines])
-        for curve in curves:
-            self._widen(curve.values)
+        for values in self._seen():
+            self._widen(values)
+
+    def _seen(self) -> Iterator[NDArray[np.float64]]:
+        """Finite values of the curves that do not move, and edges of their spreads, within the wavelengths shown."""
+        low, high = self._x
+        for curve in self._curves:
+            inside = (curve.wavelengths_nm >= low) & (curve.wavelengths_nm <= high)
+            for values in (curve.values, *(curve.spread or ())):
+                seen = values[inside & np.isfinite(values)]
+                if len(seen):
+                    yield seen
 
     def set_cursor(self, curves: Sequence[Curve]) -> None:
         """Draw the curves under the cursor, the front cube's first. Called at every move of the mouse."""

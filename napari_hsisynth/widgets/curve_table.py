@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_hsisynth.widgets.curves import Curve
 
-_COLUMNS = ("curve", "kind", "cube", "origin", "y", "x", "n", "treatment", "wavelength_nm")
+_COLUMNS = ("curve", "kind", "cube", "origin", "y", "x", "n", "transform", "wavelength_nm")
 _STATISTICS = ("statistic", "value", "std", "lower_quartile", "upper_quartile")
 
 

@@ -170,6 +170,11 @@ class Pins(QObject):
         return pins
 
     @property
+    def have_changed(self) -> bool:
+        """Whether pins are other ones than at the last look."""
+        return self.pins != self._last
+
+    @property
     def removed(self) -> list[Pin]:
         """The pins that `put_back` would set again."""
         return list(self._removed)

@@ -45,7 +45,8 @@ MOST_CUBES = 8
 #: The list and the readout follow the mouse at this pace, ms; the curve itself does at once.
 _WRITE_PACE_MS = 33
 _CHANGES_LAYERS = ("inserted", "removed", "reordered", "visible", "name", "metadata", "scale", "translate", "affine")
-_CHANGES_CONTENT = ("data", "features", "paint", "labels_update", "set_data", "colormap", "face_color", "edge_color")
+_CHANGES_COLOURS = ("colormap", "face_color", "edge_color", "edge_width")
+_CHANGES_CONTENT = ("data", "features", "paint", "labels_update", "set_data", *_CHANGES_COLOURS)
 
 
 class SpectraDock(QWidget):
@@ -160,7 +161,7 @@ class SpectraDock(QWidget):
             if isinstance(layer, Labels | Shapes):
                 self.regions.update_soon()
             elif isinstance(layer, Points):
-                if layer is self.pins.layer:
+                if layer is self.pins.layer and self.pins.have_changed:  # "set_data" also comes with another band
                     self._refresh_soon()
             elif event.type == "data" and layer is not None:
                 self._refresh_soon()

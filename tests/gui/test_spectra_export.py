@@ -51,7 +51,7 @@ def test_the_table_says_everything_about_every_value(scene, tmp_path, make_cube)
     np.testing.assert_allclose([float(row["value"]) for row in label], inside.mean(axis=1), rtol=1e-6)
     np.testing.assert_allclose([float(row["std"]) for row in label], inside.std(axis=1), rtol=1e-6)
     assert {(row["statistic"], row["n"], row["y"], row["x"]) for row in label} == {("mean", "8", "10.5", "21.5")}
-    assert {row["treatment"] for row in rows} == {"raw"}
+    assert {row["transform"] for row in rows} == {"raw"}
     shape = [row for row in rows if row["kind"] == "shape"]
     assert {(row["n"], row["y"], row["x"]) for row in shape} == {("15", "6", "7")}
     scene.dock.tools.choose_quartiles(True)

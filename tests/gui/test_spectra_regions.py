@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -144,19 +146,16 @@ def test_curves_follow_a_shape_while_it_is_drawn_and_moved(spectra, qtbot, mouse
         hand.move(*start)
         QTest.mousePress(canvas, left, none, hand.place(*start))
 
+        hand.move(*((np.array(start) + np.array(end)) / 2))
+
         def reached() -> bool:
-            for part in (0.5, 1.0):
-                QTest.qWait(12)  # vispy drops moves in quick succession
-                QTest.mouseMove(canvas, hand.place(*(np.array(start) * (1 - part) + np.array(end) * part)))
+            QTest.mouseMove(canvas, hand.place(*end))  # again and again, because moves in quick succession are dropped
             return seen()
 
         qtbot.waitUntil(reached)  # while the button is down
         QTest.mouseRelease(canvas, left, none, hand.place(*end))
 
-    def size(curve):
-        return curve.n
-
-    drag((5.5, 5.5), (15.5, 25.5), lambda: [size(curve) for curve in spectra.of("shape")] == [200])
+    drag((5.5, 5.5), (15.5, 25.5), lambda: [curve.n for curve in spectra.of("shape")] == [200])
     shapes.mode = "select"
     shapes.selected_data = {0}
     drag((10, 15), (20, 25), lambda: [curve.place for curve in spectra.of("shape")] == [(20.5, 25.5)])
@@ -178,6 +177,11 @@ def test_median_and_quartiles_can_be_chosen_and_are_remembered(spectra, qtbot, m
     np.testing.assert_allclose(curve.values, median)
     np.testing.assert_allclose(curve.spread, (lower, upper))
     assert type(spectra.dock.tools)(spectra.dock).quartiles
+    spectra.dock.tools.choose_quartiles(False)
+    spectra.dock.plot.fit()
+    low, high = spectra.dock.plot.getPlotItem().getViewBox().viewRange()[1]
+    curve = spectra.of("label")[0]
+    assert low < (curve.values - curve.std).min() < (curve.values + curve.std).max() < high
 
 
 def test_a_region_of_a_file_is_read_beside_the_window(spectra, qtbot, make_cube, monkeypatch):
@@ -186,11 +190,14 @@ def test_a_region_of_a_file_is_read_beside_the_window(spectra, qtbot, make_cube,
     cube = whole.replace(data=LazyArray(whole.data))
     spectra.show(cube)
     labels = spectra.viewer.add_labels(np.zeros(cube.shape_yx, np.uint8))
-    notes = []
-    spectra.dock.regions.changed.connect(lambda: notes.extend(curve.note for curve in spectra.of("label")))
+    go_on, compute = threading.Event(), region_spectra.region_curve
+    monkeypatch.setattr(region_spectra, "region_curve", lambda *a, **k: go_on.wait(20) and compute(*a, **k))
     labels.data_setitem(np.nonzero(np.ones((10, 20))), 1)
-    qtbot.waitUntil(lambda: bool(spectra.of("label")) and not spectra.of("label")[0].note)
-    assert region_spectra.COMPUTING in notes
+    (curve,) = spectra.wait_for("label")
+    assert curve.note == region_spectra.COMPUTING
+    assert spectra.row("label 1").text(1) == region_spectra.COMPUTING
+    go_on.set()
+    qtbot.waitUntil(lambda: not spectra.of("label")[0].note)
     inside = whole.data[:, :10, :20].reshape(16, -1).astype(float)
     np.testing.assert_allclose(spectra.of("label")[0].values, inside.mean(axis=1))
     np.testing.assert_allclose(spectra.of("label")[0].std, inside.std(axis=1))
