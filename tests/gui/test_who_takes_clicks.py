@@ -57,7 +57,7 @@ def test_a_click_makes_a_prompt_or_a_pin_never_both(viewer, annotator, qtbot, mo
     hand.click(*PLACE)
     assert annotator.drafts.prompts.prompts.points == (PLACE,)
     assert not spectra.pins.pins
-    assert "belong to Annotate" in spectra.hint.text()
+    assert "belong to Annotate" in spectra.arrangement.hint.full
     press(viewer, Qt.Key.Key_Escape)
     hand.click(10, 10)
     assert len(spectra.pins.pins) == 1
