@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 PICTURES = Path(__file__).parent / "pictures"
 DIAGNOSIS = "melanoma"
@@ -27,11 +28,16 @@ def main() -> int:
     parser.add_argument("--theme", default="dark", choices=["dark", "light"])
     parser.add_argument("--minutes", type=float, default=3.0, help="of training before the pictures of its results")
     parser.add_argument("--study", type=Path, help="use and keep this study instead of a temporary one")
+    parser.add_argument(
+        "--only-cubes", action="store_true", help="take those of cubes and spectra alone, without training"
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["HSISYNTH_SETTINGS"] = str(Path(scratch) / "settings.ini")
-        Tour(args.study or Path(scratch) / "phantoms", args.out, args.size, args.theme, args.minutes).take()
+        Tour(args.study or Path(scratch) / "phantoms", args.out, args.size, args.theme, args.minutes).take(
+            args.only_cubes
+        )
     return 0
 
 
@@ -58,9 +64,13 @@ class Tour:
         self.wait(lambda: len(self.viewer.layers) > 0)
         self.rest(1.0)
 
-    def take(self) -> None:
+    def take(self, only_cubes: bool) -> None:
         """Go through the steps and take a picture of each."""
         self.spectra_pictures()
+        self.view()
+        if only_cubes:
+            self.viewer.close()
+            return
         self.annotate()
         self.crop()
         run = self.train()
@@ -70,17 +80,44 @@ class Tour:
         self.viewer.close()
 
     def spectra_pictures(self) -> None:
-        mask = self.study.annotation(self.study.entries[0].id).mask
-        labels = self.viewer.add_labels(mask.astype(int), name="lesion")
-        self.viewer.layers.selection.active = self.viewer.layers[0]
-        inside = np.argwhere(mask)[mask.sum() // 2]
-        self.spectra.pin((0.0, *inside))
-        self.spectra.pin((0.0, 12, 20))
+        """Three regions of one lesion compared, absorbers laid over them, and the likeness of all pixels to a pin."""
+        cube_id = next(entry.id for entry in self.study.entries if entry.diagnosis.value == DIAGNOSIS)
+        self.session.show_cube(cube_id)
+        mask = self.study.annotation(cube_id).mask > 0
+        depth = distance_transform_edt(mask)
+        rim, core = mask & (depth < 0.35 * depth.max()), depth > 0.6 * depth.max()
+        skin = distance_transform_edt(~mask) > 0.8 * depth.max()
+        labels = self.viewer.add_labels(1 * core + 2 * rim + 3 * skin, name="core, rim, skin", opacity=0.35)
+        self.viewer.layers.selection.active = self.session.cube_layer
+        inside = np.unravel_index(depth.argmax(), depth.shape)
+        self.spectra.pin((0.0, *map(float, inside)))
+        for name in ("oxyhaemoglobin", "melanin"):
+            self.spectra.references.show_absorber(name, True)
         self.move(inside[0] + 6, inside[1] + 8)
+        self.rest(1.0)
         self.picture("workflow")
         self.picture("spectra", self.spectra)
+        for name in ("oxyhaemoglobin", "melanin"):
+            self.spectra.references.show_absorber(name, False)
         self.viewer.layers.remove(labels)
         for layer in [layer for layer in self.viewer.layers if "pins" in layer.name]:
+            self.viewer.layers.remove(layer)
+
+    def view(self) -> None:
+        """The View dock, with a cube in colour above its bands."""
+        from qtpy.QtWidgets import QDockWidget
+
+        self.viewer.window.add_plugin_dock_widget("napari-hsisynth", "View")
+        dock = next(iter(self.window.findChildren(_class("view_dock", "ViewDock"))))
+        self.rest(1.0)
+        dock.add_view()
+        self.rest(1.5)
+        self.picture("view")
+        frame = dock.parent()
+        while not isinstance(frame, QDockWidget):
+            frame = frame.parent()
+        self.viewer.window.remove_dock_widget(frame)
+        for layer in [layer for layer in self.viewer.layers if layer is not self.session.cube_layer]:
             self.viewer.layers.remove(layer)
 
     def annotate(self) -> None:

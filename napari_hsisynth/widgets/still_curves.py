@@ -45,6 +45,7 @@ class StillCurves(pg.GraphicsObject):
     def viewTransformChanged(self) -> None:
         """The plot shows another range."""
         self.prepareGeometryChange()
+        super().viewTransformChanged()  # forgets the range that pyqtgraph keeps
         self.update()
 
     def paint(self, painter: QPainter, option: Any, widget: QWidget | None = None) -> None:

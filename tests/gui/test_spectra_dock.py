@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pyqtgraph.functions import ndarray_from_qimage
 from qtpy.QtCore import QEvent, QPointF, Qt
-from qtpy.QtGui import QMouseEvent
+from qtpy.QtGui import QImage, QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
@@ -307,3 +308,15 @@ def test_a_closed_dock_lets_go_of_the_viewer(viewer, dock, qtbot, make_cube):
     viewer.dims.set_current_step(0, 2)
     slots = [*viewer.mouse_drag_callbacks, *viewer.mouse_double_click_callbacks]
     assert not [slot for slot in slots if getattr(slot, "__self__", None) in (dock, dock.pin_button)]
+
+
+def test_what_does_not_move_is_seen_in_the_plot(viewer, dock, qtbot, make_cube):
+    show(viewer, dock, make_cube(), qtbot)
+    dock.pin((0.0, 10, 20))
+    qtbot.waitUntil(lambda: len(of_kind(dock, "pin")) == 1)
+
+    def seen() -> int:
+        picture = ndarray_from_qimage(dock.plot.grab().toImage().convertToFormat(QImage.Format.Format_RGB32))
+        return int((np.abs(picture[..., 2::-1].astype(int) - [0xE6, 0x9F, 0x00]).max(axis=-1) < 40).sum())
+
+    qtbot.waitUntil(lambda: seen() > 100)
