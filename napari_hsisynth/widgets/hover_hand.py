@@ -149,26 +149,31 @@ class Hand:
             If it is not.
         """
         found = Taken()
-        application = QApplication.instance()
         for _ in range(moves):
             self._wait_until_calm() if pace_ms is None else self.wait(pace_ms)
-            place = self._place()
-            way.painted.clear()
-            flushes = self._flushes.count
-            with no_collection():
-                began = time.perf_counter()
-                self._send(QEvent.Type.MouseMove, place, Qt.MouseButton.NoButton)
-                at_once = bool(way.painted)
-                while not (way.painted if way.widget is not None else self._flushes.count > flushes):
-                    application.processEvents()
-                    if time.perf_counter() - began > _PATIENCE_S:
-                        raise RuntimeError(f"a move of the mouse was not drawn ({way.name})")
-                if at_once:  # and not on the screen yet
-                    application.processEvents()
-                found.turn.append(time.perf_counter() - began)
-            found.drawn.append((way.painted[0] if way.painted else time.perf_counter()) - began)
+            drawn, turn = self._move(way)
+            found.drawn.append(drawn)
+            found.turn.append(turn)
             found.told.append(after_each())
         return found
+
+    def _move(self, way: Way) -> tuple[float, float]:
+        """Move once; return the time until the curve is painted, and until the window is on the screen, s."""
+        place, flushes = self._place(), self._flushes.count
+        way.painted.clear()
+        self._viewer.mouse_over_canvas = True  # the pointer of the screen may lie elsewhere: napari's status bar asks
+        with no_collection():
+            began = time.perf_counter()
+            self._send(QEvent.Type.MouseMove, place, Qt.MouseButton.NoButton)
+            at_once = bool(way.painted)
+            while not (way.painted if way.widget is not None else self._flushes.count > flushes):
+                QApplication.processEvents()
+                if time.perf_counter() - began > _PATIENCE_S:
+                    raise RuntimeError(f"a move of the mouse was not drawn ({way.name})")
+            if at_once:  # what else the move has left to do
+                QApplication.processEvents()
+            turn = time.perf_counter() - began
+        return (way.painted[0] - began if way.painted else turn), turn
 
     def _wait_until_calm(self) -> None:
         patience = time.perf_counter() + _PATIENCE_S
