@@ -83,6 +83,7 @@ class Tour:
         """Three regions of one lesion compared, absorbers laid over them, and the likeness of all pixels to a pin."""
         cube_id = next(entry.id for entry in self.study.entries if entry.diagnosis.value == DIAGNOSIS)
         self.session.show_cube(cube_id)
+        self.rest(0.5)
         mask = self.study.annotation(cube_id).mask > 0
         depth = distance_transform_edt(mask)
         rim, core = mask & (depth < 0.35 * depth.max()), depth > 0.6 * depth.max()

@@ -24,11 +24,6 @@ _MISSING = ("_fillvalue", "missing_value", "data_ignore_value")
 _PACKING = ("scale_factor", "add_offset")
 
 
-def axis_called(name: str) -> str:
-    """Return ``"b"``, ``"y"`` or ``"x"`` for an axis called like bands, rows or columns, else an empty text."""
-    return _AXIS_OF.get(name.strip().lower(), "")
-
-
 def text_of(value: Any) -> str:
     """Return an attribute as text: files hold it as bytes, as text, or as an array of one."""
     if isinstance(value, np.ndarray):

@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from os import PathLike
 from pathlib import Path
 
+from napari_hsisynth.atomic import recover_folder
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats.mosaic import MosaicLayout
@@ -166,6 +167,9 @@ def format_of(path: str | PathLike[str]) -> Format:
     path = Path(path)
     readable = [known for known in _formats() if known.readable]
     with clear_errors(path, "cannot be read"):
+        if not path.exists():
+            with contextlib.suppress(OSError):  # a writer of a folder may have been killed between two renames
+                recover_folder(path.parent, path.name)
         is_folder = path.is_dir()
         head = b"" if is_folder else _head(path)
         named = [known for known in readable if path.name.lower().endswith(known.suffixes)]

@@ -25,6 +25,7 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.segment.prompts import Prompts
 from napari_hsisynth.segment.registry import Segmenter, load_segmenter
 from napari_hsisynth.study import Diagnosis, Study
+from napari_hsisynth.study.settings import SETTINGS
 
 Progress = Callable[[int, int], object]
 
@@ -212,7 +213,7 @@ def segment_path(
     """
     path = Path(path)
     asked = None if prompts is None or str(prompts) == "propose" else read_prompts(Path(prompts))
-    if path.is_dir():
+    if path.is_dir() and not _is_cube(path):
         if out is not None:
             raise InputError("--out is for a single cube; a study keeps its masks itself", where=path)
         by_cube = asked if asked is None or isinstance(asked, dict) else None
@@ -291,3 +292,15 @@ def _lesions(value: Any, where: str) -> list[tuple[Prompts, Diagnosis | None]]:
         named = one.get("diagnosis")
         lesions.append((prompts, Diagnosis.parse(named, where=where) if named else None))
     return lesions
+
+
+def _is_cube(folder: Path) -> bool:
+    """Whether a folder is a cube of a format that is a folder, and not a study."""
+    from napari_hsisynth.formats import format_of
+
+    if (folder / SETTINGS).is_file():
+        return False
+    try:
+        return format_of(folder).folders
+    except InputError:
+        return False

@@ -11,6 +11,7 @@ from PIL import Image
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.formats import write_cube
 from napari_hsisynth.segment import (
     Proposals,
     list_segmenters,
@@ -161,3 +162,11 @@ def test_a_broken_package_is_named(monkeypatch, loaded, words):
 def test_an_unknown_segmenter_names_the_known_ones():
     with pytest.raises(InputError, match="spectral"):
         load_segmenter("sam9")
+
+
+def test_a_cube_that_is_a_folder_is_no_study(tmp_path):
+    write_cube(tmp_path / "a.zarr", cube())
+    report = segment_path(tmp_path / "a.zarr")
+    assert report.target == tmp_path / "a_mask.png"
+    found = np.asarray(Image.open(report.target))
+    assert (found > 0)[lesion((25, 35))].mean() > 0.9
