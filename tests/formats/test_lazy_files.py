@@ -4,6 +4,7 @@ import struct
 import threading
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 import scipy.io
@@ -49,6 +50,29 @@ def mat_packed(path):
     scipy.io.savemat(path, {"cube": np.moveaxis(VALUES, 0, -1)}, do_compression=True)
 
 
+def v73(path):
+    with h5py.File(path, "w", userblock_size=512) as file:
+        made = file.create_dataset("cube", data=np.moveaxis(VALUES, 0, -1).T, compression="gzip", chunks=(4, 9, 10))
+        made.attrs["MATLAB_class"] = np.bytes_("single")
+
+
+def hdf5(path):
+    with h5py.File(path, "w") as file:
+        file.create_dataset("cube", data=VALUES.astype(">f8"), chunks=(5, 10, 10), compression="lzf")
+        file["wavelengths"] = np.linspace(465, 630, 16)
+
+
+def netcdf3(path):
+    with scipy.io.netcdf_file(path, "w") as file:
+        for name, length in zip(("band", "y", "x"), (None, 27, 33), strict=True):
+            file.createDimension(name, length)
+        file.createVariable("cube", ">f4", ("band", "y", "x"))[:] = VALUES
+
+
+def ome_zarr(path):
+    write_cube(path, CUBE)
+
+
 #: How the file is made, its name, and whether its values can stay there.
 FILES = [
     (npy, "a.npy", True),
@@ -59,6 +83,10 @@ FILES = [
     (mat_ours, "a.mat", True),
     (mat_foreign, "a.mat", True),
     (mat_packed, "a.mat", False),
+    (v73, "a.mat", True),
+    (hdf5, "a.h5", True),
+    (netcdf3, "a.nc", True),
+    (ome_zarr, "a.zarr", True),
 ]
 STAYING = [(make, name) for make, name, stays in FILES if stays]
 
@@ -140,3 +168,14 @@ def test_a_claim_beyond_the_member_is_refused_though_the_archive_is_longer(tmp_p
         archive.writestr("other", bytes(100_000))
     with pytest.raises(InputError, match=r"a\.npz: .*does not hold the values"):
         read_cube(path, lazy=True)
+
+
+@pytest.mark.parametrize(("make", "name"), STAYING)
+@pytest.mark.parametrize("suffix", [".npz", ".mat", ".zarr"])
+def test_a_lazy_cube_is_written_whole_even_over_its_own_file(tmp_path, make, name, suffix):
+    path = tmp_path / name
+    make(path)
+    cube = read_cube(path, lazy=True)
+    target = path if path.suffix == suffix else tmp_path / f"b{suffix}"
+    assert write_cube(target, cube) == ()
+    np.testing.assert_array_equal(read_cube(target).data.view(np.uint32), VALUES.view(np.uint32))
