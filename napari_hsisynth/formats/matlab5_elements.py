@@ -24,6 +24,8 @@ from napari_hsisynth.lazy_array import RawFile, Reversed, Source
 HEADER_BYTES = 128
 #: What stands before an array's values is shorter than this: flags, up to 32 axes, a name of up to 63 letters.
 _LONGEST_PREFIX = 1024
+#: And it is unpacked from fewer bytes than this, the tables of the packing included.
+_LONGEST_PACKED = 2**16
 _MATRIX, _COMPRESSED = 14, 15
 _LOGICAL, _COMPLEX = 0x0200, 0x0800
 #: Types of stored elements; values may be stored in a smaller one than their class.
@@ -144,7 +146,7 @@ def _unpacked(handle: IO[bytes], start: int, stored: int, compressed: bool, limi
     handle.seek(start)
     if not compressed:
         return handle.read(min(stored, limit))
-    return zlib.decompressobj().decompress(handle.read(stored), limit)
+    return zlib.decompressobj().decompress(handle.read(min(stored, _LONGEST_PACKED)), limit)
 
 
 def _payload(handle: IO[bytes], matrix: Matrix) -> tuple[int, memoryview]:
