@@ -261,7 +261,7 @@ def test_a_demo_study_is_made_and_its_first_cube_shown(
     study = session_for(viewer).study
     assert len(study.entries) == 3
     assert all(entry.id.startswith("PHANTOM") for entry in study.entries)
-    assert all(study.annotation_summary(entry.id).accepted == 1 for entry in study.entries)
+    assert all(study.annotation_summary(entry.id).accepted >= 1 for entry in study.entries)
     assert viewer.layers[0].name.startswith("PHANTOM")
 
 
