@@ -141,8 +141,10 @@ def test_bands_and_pixels_are_binned_cropped_and_dropped(viewer, dock, qtbot, li
     assert (binned.name, binned.data.shape) == ("lively · bands binned by 2", (8, 40, 60))
     np.testing.assert_allclose(layer_cube(binned).wavelengths_nm, 470.5 + 22 * np.arange(8))
     qtbot.waitUntil(lambda: dock._layer is binned)
-    assert not form.drop_button.isVisible()  # band numbers are no longer those of the file
+    assert layer_cube(binned).provenance["bad_bands"] == [0, 7]  # each holds a bad one
     dropped = made_by(form.drop_button)
+    qtbot.waitUntil(lambda: dock._layer is dropped)
+    assert not form.drop_button.isVisible()  # none is left
     np.testing.assert_array_equal(dropped.data, lively.data[1:-1])
     viewer.layers.selection.active = layer
     qtbot.waitUntil(lambda: dock._layer is layer)
