@@ -33,7 +33,7 @@ _OLD_AXES = ("t", "c", "z", "y", "x")
 _CUBE_AXES = {"c": "b", "y": "y", "x": "x"}
 _LABEL = re.compile(r"\s*(\d+(?:\.\d*)?)\s*(nm|µm|μm|um)\s*")
 #: More blocks than this are not read at once: each costs time, even one that is missing.
-_MOST_BLOCKS = 1_000_000
+_MOST_BLOCKS = 100_000
 
 
 def sniff(path: Path, head: bytes) -> bool:

@@ -26,8 +26,8 @@ from zarr.storage import LocalStore, WrapperStore
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats.zarr_tree import METADATA, Node, ZarrArray
 
-#: Unpacked blocks that are kept, for the next pixel will mostly be in the same ones.
-CACHE_BYTES = 2**26
+#: Unpacked blocks that are kept, for the next pixel will mostly be in the same ones; not for reads of many blocks.
+CACHE_BYTES, _MOST_KEPT = 2**26, 256
 
 _BLOSC_COPIED = 0x02
 
@@ -162,8 +162,8 @@ class OpenArray:
             return np.empty(kept, self.dtype)
         numbers = [range(span[0] // n, span[-1] // n + 1) for span, n in zip(spans, self._chunks, strict=True)]
         assert self.dtype is not None
-        unpacked = math.prod(len(part) for part in numbers) * math.prod(self._chunks) * self.dtype.itemsize
-        if unpacked > CACHE_BYTES:
+        blocks = math.prod(len(part) for part in numbers)
+        if blocks > _MOST_KEPT or blocks * math.prod(self._chunks) * self.dtype.itemsize > CACHE_BYTES:
             return self._read(tuple(slice(s.start, s.stop, s.step) for s in spans)).reshape(kept)
         found = np.empty([len(span) for span in spans], self.dtype)
         for block in itertools.product(*numbers):
@@ -182,7 +182,8 @@ class OpenArray:
         block = self._read(tuple(place))
         with self._lock:
             self._blocks[number] = block
-            while sum(one.nbytes for one in self._blocks.values()) > CACHE_BYTES and len(self._blocks) > 1:
+            kept = max(1, min(_MOST_KEPT, CACHE_BYTES // (math.prod(self._chunks) * block.itemsize)))
+            while len(self._blocks) > kept:
                 self._blocks.popitem(last=False)
         return block
 

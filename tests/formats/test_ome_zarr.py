@@ -323,6 +323,26 @@ def test_a_pixel_in_the_same_block_is_not_unpacked_again(tmp_path, monkeypatch):
     assert [(place[1].start, place[1].stop) for place in read] == [(0, 128), (128, 256)]
 
 
+def test_many_blocks_are_read_at_once_and_not_kept(tmp_path, monkeypatch):
+    values = np.random.default_rng(3).normal(size=(2, 40, 40)).astype(np.float32)
+    zarr.create_array(tmp_path / "a.zarr", shape=(2, 40, 40), chunks=(1, 1, 40), dtype="f4")[...] = values
+    cube = read_cube(tmp_path / "a.zarr", lazy=True, axes="byx")
+    monkeypatch.setattr(zarr_values, "_MOST_KEPT", 50)
+    read = []
+    original = zarr_values.OpenArray._read
+
+    def watched(self, places):
+        read.append(places)
+        return original(self, places)
+
+    monkeypatch.setattr(zarr_values.OpenArray, "_read", watched)
+    np.testing.assert_array_equal(cube.data[:], values)
+    assert len(read) == 1
+    for _ in range(3):
+        np.testing.assert_array_equal(cube.data[:, 3, 4], values[:, 3, 4])
+    assert len(read) == 3
+
+
 def test_several_threads_read_one_cube(tmp_path, monkeypatch):
     monkeypatch.setattr(zarr_values, "CACHE_BYTES", 6 * 16 * 16 * 4 * 3)
     image(tmp_path / "a.zarr", VALUES)

@@ -144,7 +144,7 @@ def test_metadata_of_any_form_give_a_cube_or_one_clear_error(tmp_path, good, kin
     for lazy in (False, True):
         with contextlib.suppress(InputError):
             cube = read_cube(path, lazy=lazy)
-            if cube.data.size < 10**6:
+            if cube.data.size < 20_000:
                 np.asarray(cube.data)
 
 
