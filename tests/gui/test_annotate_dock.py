@@ -210,8 +210,8 @@ def test_going_to_another_cube_and_back_loses_nothing(bench, study):
     bench.open(study, "A")
     bench.ask(*CENTRES["A"])
     bench.ask(3, 3, CONTROL)
-    bench.dock.diagnosis.setCurrentIndex(bench.dock.diagnosis.findData(Diagnosis.NEVUS))
-    bench.dock.diagnosis.activated.emit(bench.dock.diagnosis.currentIndex())
+    bench.dock.draft_panel.diagnosis.setCurrentIndex(bench.dock.draft_panel.diagnosis.findData(Diagnosis.NEVUS))
+    bench.dock.draft_panel.diagnosis.activated.emit(bench.dock.draft_panel.diagnosis.currentIndex())
     before = bench.drafts.draft.mask
     bench.press(Key.Key_K)
     bench.settle()
@@ -250,17 +250,17 @@ def test_undo_takes_back_accept_and_delete_on_disk_as_well(bench, study):
     bench.press(Key.Key_G)
     bench.settle()
     with_lesion = bench.lesions.labels
-    bench.dock.delete_button.click()
+    bench.dock.lesion_list.delete_button.click()
     bench.settle()
     assert not study.annotation("A").instances
-    bench.dock.undo_button.click()
+    bench.dock.draft_panel.undo_button.click()
     bench.settle()
     assert np.array_equal(study.annotation("A").mask, with_lesion)
     assert study.annotation("A").instance(1).backend == "spectral"
-    bench.dock.undo_button.click()
+    bench.dock.draft_panel.undo_button.click()
     bench.settle()
     assert not study.annotation("A").mask.any()
-    bench.dock.redo_button.click()
+    bench.dock.draft_panel.redo_button.click()
     bench.settle()
     assert np.array_equal(study.annotation("A").mask, with_lesion)
 
@@ -270,7 +270,7 @@ def test_a_lesion_is_taken_up_again_with_its_prompts(bench, study):
     bench.ask(*CENTRES["A"])
     bench.press(Key.Key_G)
     bench.settle()
-    bench.dock.table.itemDoubleClicked.emit(bench.dock.table.topLevelItem(0), 0)
+    bench.dock.lesion_list.table.itemDoubleClicked.emit(bench.dock.lesion_list.table.topLevelItem(0), 0)
     bench.settle()
     assert bench.drafts.prompts.prompts.points == (CENTRES["A"],)
     mask = bench.ask(30, 49, CONTROL)
@@ -318,7 +318,7 @@ def test_deleted_and_renamed_layers_are_coped_with(bench, study):
 
 def test_proposals_are_accepted_one_by_one_and_drafts_of_others_as_they_are(bench, study):
     bench.open(study, "A")
-    bench.dock.propose_button.click()
+    bench.dock.segmenter_row.propose_button.click()
     bench.settle()
     assert iou(bench.drafts.draft.mask, lesion(CENTRES["A"])) > 0.85
     bench.press(Key.Key_G)
@@ -358,9 +358,9 @@ def test_a_loose_cube_is_masked_and_saved_as_png_beside_it(bench, tmp_path, monk
     bench.viewer.reset_view()
     bench.ask(30, 40)
     bench.press(Key.Key_G)
-    assert bench.dock.save_button.isVisible()
+    assert bench.dock.lesion_list.save_button.isVisible()
     monkeypatch.setattr("napari_hsisynth.widgets.mask_file.QFileDialog.getSaveFileName", lambda *_: (str(path), ""))
-    bench.dock.save_button.click()
+    bench.dock.lesion_list.save_button.click()
     assert iou(np.array(Image.open(path)) == 1, lesion((30, 40))) > 0.85
 
 

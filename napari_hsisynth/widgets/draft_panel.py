@@ -1,0 +1,99 @@
+"""`DraftPanel`: the lesion in the making, and what can be done with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_hsisynth.study import Diagnosis
+from napari_hsisynth.widgets.annotator import Annotator
+from napari_hsisynth.widgets.job_dock import choice, wrapped
+from napari_hsisynth.widgets.push_button import push_button
+
+HINT = "left click inside · Ctrl+click outside · drag a box · Delete a prompt · Shift+drag moves the view · Esc ends"
+
+
+class DraftPanel(QWidget):
+    """Number, diagnosis and candidate of the draft; accept, clear, new, prompt, undo, redo.
+
+    Parameters
+    ----------
+    annotator : Annotator
+    """
+
+    def __init__(self, annotator: Annotator, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.annotator = annotator
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.addLayout(self._lesion_row())
+        rows.addLayout(self._buttons())
+        self.hint = wrapped(HINT, self)
+        rows.addWidget(self.hint)
+
+    def _lesion_row(self) -> QGridLayout:
+        self.lesion = QLabel(self)
+        self.diagnosis = choice(self, "Of the lesion in the making, else of the one chosen in the table")
+        self.diagnosis.setAccessibleName("diagnosis")
+        for diagnosis in Diagnosis:
+            self.diagnosis.addItem(diagnosis.label, diagnosis)
+        self.diagnosis.activated.connect(self._diagnosis_chosen)
+        self.candidate = QLabel(self)
+        self.candidate_button = push_button(
+            self, "Next W", "Show the next candidate (W)", self.annotator.drafts.next_candidate
+        )
+        grid = QGridLayout()
+        grid.addWidget(self.lesion, 0, 0)
+        grid.addWidget(self.diagnosis, 0, 1)
+        grid.addWidget(self.candidate, 1, 0, 1, 2)
+        grid.addWidget(self.candidate_button, 1, 2)
+        grid.addWidget(QWidget(self), 0, 2)
+        grid.setColumnStretch(1, 1)
+        return grid
+
+    def _buttons(self) -> QGridLayout:
+        annotator, masks = self.annotator, self.annotator.lesions.masks
+        self.accept_button = push_button(
+            self, "Accept G", "Make the shown mask a lesion and save it (G)", annotator.accept
+        )
+        self.clear_button = push_button(
+            self, "Clear H", "Drop the prompts and the mask they gave (H)", annotator.drafts.clear
+        )
+        self.new_button = push_button(self, "New lesion N", "Start a further lesion (N)", annotator.new_lesion)
+        self.prompt_button = QPushButton("Prompt", self)
+        self.prompt_button.setCheckable(True)
+        self.prompt_button.setToolTip(f"While pressed, the mouse makes prompts: {HINT}")
+        self.prompt_button.clicked.connect(annotator.set_prompting)
+        self.undo_button = push_button(self, "Undo", "Take back the last change of the lesions", masks.undo)
+        self.redo_button = push_button(self, "Redo", "Make it again", masks.redo)
+        grid = QGridLayout()
+        buttons = (self.accept_button, self.clear_button, self.new_button)
+        more = (self.prompt_button, self.undo_button, self.redo_button)
+        for row, line in enumerate((buttons, more)):
+            for place, button in enumerate(line):
+                grid.addWidget(button, row, place)
+        return grid
+
+    def _diagnosis_chosen(self, _: Any) -> None:
+        self.annotator.set_diagnosis(self.diagnosis.currentData())
+
+    def refresh(self) -> None:
+        """Show the annotator's draft."""
+        annotator, draft = self.annotator, self.annotator.draft
+        chosen = annotator.lesions.instance(annotator.selected)
+        book = annotator.lesions.book
+        number = draft.editing if draft is not None else annotator.selected
+        if not number and book is not None:
+            number = book.next_number(annotator.lesions.labels)
+        self.lesion.setText(f"Lesion {number}")
+        shown = chosen.diagnosis if draft is None and chosen is not None else annotator.drafts.diagnosis
+        self.diagnosis.setCurrentIndex(self.diagnosis.findData(shown))
+        self.diagnosis.setEnabled(draft is not None or chosen is not None)
+        self.candidate.setText("no prompt yet" if draft is None else draft.text())
+        self.candidate_button.setEnabled(draft is not None and draft.several)
+        waits = chosen is not None and chosen.status != "accepted"
+        self.accept_button.setEnabled(draft is not None or waits)
+        self.clear_button.setEnabled(draft is not None)
+        self.prompt_button.setChecked(annotator.drafts.prompts.active)
+        self.hint.setEnabled(annotator.drafts.prompts.active)
