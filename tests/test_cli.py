@@ -57,7 +57,7 @@ def test_a_fault_of_ours_is_status_1_and_debug_shows_it(tmp_path, capsys, monkey
     def broken(args, out):
         raise RuntimeError("wheels came off")
 
-    monkeypatch.setattr(cli, "crop", broken)
+    monkeypatch.setattr(cli.cropping, "crop", broken)
     assert cli.main(["crop", str(tmp_path)]) == cli.FAILED
     assert "wheels came off" in capsys.readouterr().err
     with pytest.raises(RuntimeError):
