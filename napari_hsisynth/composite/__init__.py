@@ -15,6 +15,7 @@ from napari_hsisynth.composite.bands import band_mean, default_bands, rgb_bands,
 from napari_hsisynth.composite.colour import colour_matching, rgb_cie1931
 from napari_hsisynth.composite.illuminants import ILLUMINANTS, illuminant_power
 from napari_hsisynth.composite.principal import pca3
+from napari_hsisynth.composite.segmenter_view import SEGMENTER_VIEWS, segmenter_view
 from napari_hsisynth.composite.walk import Tick
 from napari_hsisynth.cube import Cube
 
@@ -25,6 +26,7 @@ VIEWS: dict[str, View] = {"CIE RGB": rgb_cie1931, "band mean": band_mean, "PCA-3
 
 __all__ = [
     "ILLUMINANTS",
+    "SEGMENTER_VIEWS",
     "VIEWS",
     "Tick",
     "View",
@@ -35,5 +37,6 @@ __all__ = [
     "pca3",
     "rgb_bands",
     "rgb_cie1931",
+    "segmenter_view",
     "single_band",
 ]

@@ -179,7 +179,7 @@ class AnnotateDock(QWidget):
         for part in self.parts:
             part.refresh()
         source = target.study.root if target.study is not None else target.source
-        words = [] if source is None else ["segment", source, "--backend", annotator.drafts.engine.name]
+        words = [] if source is None else ["segment", source, "--backend", annotator.drafts.segmenter.name]
         self.command.set_words(words)
         self._show_saved()
 

@@ -12,9 +12,9 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import Diagnosis, Instance, Study
 from napari_hsisynth.study.annotation import now
 from napari_hsisynth.widgets.annotate_target import Draft, Target
+from napari_hsisynth.widgets.annotator_identity import annotator_name
 from napari_hsisynth.widgets.draft_maker import DraftMaker
 from napari_hsisynth.widgets.layers import front_cube_layer, is_borrowed, is_cube_layer, layer_cube
-from napari_hsisynth.widgets.lesion_book import annotator_name
 from napari_hsisynth.widgets.lesion_editor import LesionEditor
 from napari_hsisynth.widgets.session import session_for
 

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.segment import Prompts, Proposals
 from napari_hsisynth.study import Diagnosis, Instance
 from napari_hsisynth.widgets import settings
 from napari_hsisynth.widgets.annotate_target import Draft, Target, delay
-from napari_hsisynth.widgets.background import Background
 from napari_hsisynth.widgets.mask_layers import MaskLayers
 from napari_hsisynth.widgets.prompt_layers import PromptLayers
-from napari_hsisynth.widgets.segment_engine import SegmentEngine
+from napari_hsisynth.widgets.segmenter_client import SegmenterClient
 
 _ASK_MS = 40  # after the last change of the prompts
-_SEGMENTER = "annotate/segmenter"
 
 
 class DraftMaker(QObject):
     """Asks the segmenter whenever the prompts change, and shows its newest answer.
 
-    One thread does the segmenting. Of the questions that wait only the newest is asked, and answers to anything but the
-    newest question are dropped. The prompts of a study's cube are remembered, so that a crash or a visit to another
-    cube comes back to them.
+    The prompts of a study's cube are remembered, so that a crash or a visit to another cube comes back to them.
 
     Parameters
     ----------
@@ -39,7 +35,7 @@ class DraftMaker(QObject):
     Attributes
     ----------
     changed : Signal
-        The draft, or `state`.
+        The draft, or the state of the segmenter.
     answered : Signal
         The newest question has an answer.
     failed : Signal
@@ -54,14 +50,12 @@ class DraftMaker(QObject):
         super().__init__()
         self.prompts, self.masks = PromptLayers(viewer), masks
         self.prompts.changed.connect(self._prompts_changed)
-        self.engine = SegmentEngine(settings.value(_SEGMENTER, "spectral"))
+        self.segmenter = SegmenterClient()
+        self.segmenter.changed.connect(self.changed)
+        self.segmenter.answered.connect(self._take)
+        self.segmenter.failed.connect(self.failed)
         self.target: Target | None = None
         self.draft: Draft | None = None
-        self.state = ""
-        self._segmenting = Background(latest_only=True)
-        self._segmenting.done.connect(self._take)
-        self._segmenting.failed.connect(self._take_failure)
-        self._awaited = 0
         self._ask_soon = delay(self, _ASK_MS, self._ask)
 
     # --- which cube
@@ -81,13 +75,12 @@ class DraftMaker(QObject):
             self.remember()
             self._forget_answer()
             self.target = self.draft = None
-            self.state = ""
             self.prompts.attach(None)
 
     def close(self) -> None:
         """Take the layers away for good and end the thread."""
         self.detach()
-        self._segmenting.close(0.5)
+        self.segmenter.close()
         self.prompts.changed.disconnect(self._prompts_changed)
         self.prompts.disconnect()
 
@@ -96,13 +89,11 @@ class DraftMaker(QObject):
     @property
     def waiting(self) -> bool:
         """Whether the prompts have changed since the answer that is shown."""
-        return self._ask_soon.isActive() or self.state == "working"
+        return self._ask_soon.isActive() or self.segmenter.working
 
-    def choose_segmenter(self, name: str) -> None:
-        """Use another segmenter from now on."""
-        if name and name != self.engine.name:
-            self.engine = SegmentEngine(name)
-            settings.set_value(_SEGMENTER, name)
+    def choose_segmenter(self, name: str, options: Mapping[str, Any] | None = None) -> None:
+        """Use another segmenter from now on, and have the present prompts answered by it."""
+        if self.segmenter.choose(name, options):
             self._ask()
 
     def propose(self) -> None:
@@ -132,7 +123,7 @@ class DraftMaker(QObject):
         self._forget_answer()
         self.prompts.set(Prompts())
         self.draft = None
-        self.state = "ready" if self.target is not None else ""
+        self.segmenter.say("ready" if self.target is not None else "")
         self.masks.show_draft(None)
         self.remember()
         self.changed.emit()
@@ -164,7 +155,7 @@ class DraftMaker(QObject):
         score = None if draft is None or draft.answer is None else float(draft.answer.scores[draft.choice])
         # prompts that start from a mask do not give the result by themselves
         kept = prompts.to_json() if prompts and draft is not None and draft.base is None else None
-        return {"prompts": kept, "score": score, **self.engine.identity()}
+        return {"prompts": kept, "score": score, **self.segmenter.identity()}
 
     def _show(self, draft: Draft) -> None:
         self.draft = draft
@@ -196,36 +187,25 @@ class DraftMaker(QObject):
 
     def _submit(self, question: Prompts | str | None) -> None:
         if self.target is not None:
-            self.state = "preparing" if question is None else "working"
-            engine, cube = self.engine, self.target.cube
-            self._awaited = self._segmenting.submit(lambda: (cube, engine.answer(cube, question)))
-            self.changed.emit()
+            self.segmenter.ask(self.target.cube, question)
 
     def _forget_answer(self) -> None:
         self._ask_soon.stop()
-        self._awaited = 0
+        self.segmenter.forget()
 
-    def _take(self, number: int, result: tuple[Cube, Proposals | None]) -> None:
-        cube, answer = result
-        if number != self._awaited or self.target is None or self.target.cube is not cube:
-            return  # to prompts, or of a cube, that are no longer there
-        self.state = "ready"
+    def _take(self, answer: Proposals | None) -> None:
         draft = self.draft
         if answer is not None and draft is not None:
             if not len(answer):
-                self.state = "no lesion stands out: click into it" if draft.proposed else "no mask fits these prompts"
+                self.segmenter.say(
+                    "no lesion stands out: click into it" if draft.proposed else "no mask fits these prompts"
+                )
             if len(answer) or not draft.proposed:
                 self._show(replace(draft, answer=answer, choice=0))
             else:
                 self.draft = None
         self.changed.emit()
         self.answered.emit()
-
-    def _take_failure(self, number: int, error: Exception) -> None:
-        if number == self._awaited:
-            self.state = str(error)
-            self.changed.emit()
-            self.failed.emit(f"{self.engine.name}: {error}")
 
     # --- remembering
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from napari_hsisynth.study import Annotation, Diagnosis, Instance
 from napari_hsisynth.study.annotation import now
 from napari_hsisynth.study.instance import CubeStatus
+from napari_hsisynth.widgets.annotator_identity import annotator_name
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,3 @@ class LesionBook:
         return self._annotation.replace(
             mask=labels.copy(), instances=tuple(self.instances(labels).values()), status=self.status
         )
-
-
-def annotator_name() -> str:
-    """Name under which this user's lesions are stored."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # an account without a name, as in some containers
-        return ""

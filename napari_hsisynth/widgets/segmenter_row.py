@@ -24,7 +24,7 @@ class SegmenterRow(QWidget):
         self.segmenter = choice(self, "What turns prompts into masks")
         self.segmenter.setAccessibleName("segmenter")
         self.segmenter.addItems(list_segmenters())
-        self.segmenter.setCurrentText(drafts.engine.name)
+        self.segmenter.setCurrentText(drafts.segmenter.name)
         self.segmenter.textActivated.connect(drafts.choose_segmenter)
         self.state = QLabel(self)
         self.propose_button = push_button(self, "Propose", "Find lesions without a prompt", drafts.propose)
@@ -34,6 +34,9 @@ class SegmenterRow(QWidget):
         row.addWidget(self.state)
         row.addWidget(self.propose_button)
 
+    def _chosen(self, name: str) -> None:
+        self.drafts.choose_segmenter(name)
+
     def refresh(self) -> None:
         """Show how the segmenter is doing."""
-        self.state.setText(self.drafts.state)
+        self.state.setText(self.drafts.segmenter.state)

@@ -76,7 +76,7 @@ class Bench:
         """Wait until the segmenter has answered and all is on disk."""
 
         def quiet() -> bool:
-            busy = self.drafts.waiting or self.drafts.state == "preparing"
+            busy = self.drafts.waiting or self.drafts.segmenter.state == "preparing"
             return not busy and not self.lesions._unsaved and not self.lesions._save_later.isActive()
 
         self.qtbot.waitUntil(quiet, timeout=WAIT_MS)
@@ -346,7 +346,8 @@ def test_candidates_take_turns_and_stale_answers_are_dropped(bench, study):
     assert bench.drafts.draft.choice == 0
     shown = bench.drafts.draft
     nothing = Proposals.none(SHAPE)
-    bench.drafts._take(bench.drafts._awaited - 1, (bench.annotator.target.cube, nothing))
+    client = bench.drafts.segmenter
+    client._take(client._awaited - 1, nothing)
     assert bench.drafts.draft is shown
 
 
