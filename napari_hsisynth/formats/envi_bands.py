@@ -11,16 +11,8 @@ from numpy.typing import NDArray
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats.envi_header import EnviHeader
 from napari_hsisynth.formats.unlabelled import PLAUSIBLE_NM
+from napari_hsisynth.formats.wavelength_units import LENGTHS_NM, unit_name
 
-#: nm in one of them.
-_LENGTHS = {
-    **dict.fromkeys(("nm", "nanometer", "nanometre"), 1.0),
-    **dict.fromkeys(("um", "µm", "μm", "micrometer", "micrometre", "micron"), 1e3),
-    **dict.fromkeys(("mm", "millimeter", "millimetre"), 1e6),
-    **dict.fromkeys(("cm", "centimeter", "centimetre"), 1e7),
-    **dict.fromkeys(("m", "meter", "metre"), 1e9),
-    **dict.fromkeys(("å", "angstrom", "ångström", "ångstrom"), 0.1),
-}
 #: Product of the number and the wavelength in nm: 1e7 for wavenumbers in 1/cm, the speed of light for frequencies.
 _INVERSES = {
     **dict.fromkeys(("wavenumber", "cm-1", "cm^-1", "1/cm"), 1e7),
@@ -49,13 +41,13 @@ def in_nm(values: NDArray[np.float64], unit: str) -> tuple[NDArray[np.float64] |
     notes : tuple of str
         What was converted, guessed or left out.
     """
-    name = _unit_name(unit)
+    name = unit_name(unit)
     low, high = PLAUSIBLE_NM
     if name in _BANDS_ONLY:
         return None, (f"the wavelengths are in units of '{unit}', so only numbers of bands, and were left out",)
     positive = bool(np.isfinite(values).all() and (values > 0).all())
     notes: tuple[str, ...] = ()
-    if name not in _LENGTHS and name not in _INVERSES:
+    if name not in LENGTHS_NM and name not in _INVERSES:
         said = f"'{unit[:40]}'" if unit else "missing"
         guess = "nm" if positive and values.min() >= low else "µm"
         notes = (f"the wavelength units are {said}: taken as {guess} by their size",)
@@ -64,17 +56,12 @@ def in_nm(values: NDArray[np.float64], unit: str) -> tuple[NDArray[np.float64] |
         found = _INVERSES[name] / values
         notes += (f"the wavelengths were converted from {unit}",)
     else:
-        factor = _LENGTHS.get(name, 1.0)
+        factor = LENGTHS_NM.get(name, 1.0)
         found = values if factor == 1 else values * factor
     if not positive or found.min() < low or found.max() > high:
         stated = f" in {unit}" if unit and not notes else ""
         return None, (f"the wavelengths{stated} do not lie between {low:g} and {high:g} nm and were left out",)
     return found, notes
-
-
-def _unit_name(unit: str) -> str:
-    name = "".join(unit.lower().split())
-    return name if name in _LENGTHS or name in _INVERSES else name.removesuffix("s")
 
 
 def unit_in(title: str) -> str:
@@ -86,7 +73,7 @@ def unit_in(title: str) -> str:
     ('nm', 'µm', 'Wavenumber', '')
     """
     words = [word for word in re.split(r"[^\w^/-]|_", title) if len(word) > 1]
-    return next((word for word in words if _unit_name(word) in _LENGTHS or _unit_name(word) in _INVERSES), "")
+    return next((word for word in words if unit_name(word) in LENGTHS_NM or unit_name(word) in _INVERSES), "")
 
 
 @dataclass(frozen=True, eq=False)

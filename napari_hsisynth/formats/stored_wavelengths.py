@@ -11,20 +11,13 @@ from numpy.typing import NDArray
 
 from napari_hsisynth.formats.axis_names import named, text_of
 from napari_hsisynth.formats.unlabelled import WAVELENGTH_NAMES, Variable, plausible_wavelengths
+from napari_hsisynth.formats.wavelength_units import LENGTHS_NM, unit_name
 
 #: Names that mean band centres, and names that may: what these hold is passed over in silence if it cannot be nm.
 _SURE = (*WAVELENGTH_NAMES, "wavelength_nm", "lambda")
 _UNSURE = ("wl", "band", "bands", "centers", "centres", "spectral")
 _ORDER = {name: number for number, name in enumerate((*_SURE, *_UNSURE))}
 _UNIT_NAMES = ("units", "unit", "wavelength_units", "wavelength_unit")
-#: How many nm a unit is.
-_UNITS_NM = {
-    1.0: "nm nanometer nanometers nanometre nanometres",
-    1e3: "um µm μm micron microns micrometer micrometers micrometre micrometres",
-    1e9: "m meter meters metre metres",
-    0.1: "angstrom angstroms å",
-}
-_NM = {name: factor for factor, names in _UNITS_NM.items() for name in names.split()}
 #: No camera has more bands.
 _MOST_BANDS = 100_000
 _ELSEWHERE = 1000
@@ -39,10 +32,9 @@ def in_nm(values: Any, unit: str) -> tuple[NDArray[np.float64] | None, tuple[str
     unit : str
         As in the file; nm if it is empty.
     """
-    name = unit.strip().lower()
-    factor = _NM.get(name) if name else 1.0
+    factor = LENGTHS_NM.get(unit_name(unit)) if unit.strip() else 1.0
     if factor is None:
-        return None, (f"the stored wavelengths are in '{unit.strip()}', not in nm or µm, and were left out",)
+        return None, (f"the stored wavelengths are in '{unit.strip()}', not a length, and were left out",)
     try:
         numbers = np.asarray(values, dtype=np.float64).reshape(-1)
     except (TypeError, ValueError):
