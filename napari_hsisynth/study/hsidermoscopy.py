@@ -114,6 +114,18 @@ def scan(src: Path) -> Layout:
     return layout
 
 
+def folder_for(diagnosis: Diagnosis) -> str:
+    """Return the folder in which cubes of a diagnosis lie."""
+    return {Diagnosis.DYSPLASTIC_NEVUS: "DNCube", Diagnosis.MELANOMA: "MMCube"}.get(diagnosis, "OtherCube")
+
+
+def told_by_name(stem: str) -> Diagnosis:
+    """Return the diagnosis that the name of a file in OtherCube tells, "other" if it tells none."""
+    word = re.match(r"[a-z]*", stem.lower())
+    known = (diagnosis for prefix, diagnosis in _OTHER_CUBE.items() if word and word[0].startswith(prefix))
+    return next(known, Diagnosis.OTHER)
+
+
 def _hint(src: Path) -> str:
     if src.name.lower() == "images" or any((src / name).is_dir() for name in ("DNCube", "MMCube", "OtherCube")):
         return "give the folder above, which holds images and masks"
@@ -124,12 +136,10 @@ def _diagnosis(folder: str, path: Path, layout: Layout) -> Diagnosis:
     diagnosis = _FOLDERS[folder]
     if diagnosis is not None:
         return diagnosis
-    word = re.match(r"[a-z]*", path.stem.lower())
-    for prefix, known in _OTHER_CUBE.items():
-        if word and word[0].startswith(prefix):
-            return known
-    layout.notes.append(f"{path.name}: the name tells no diagnosis; taken as other")
-    return Diagnosis.OTHER
+    told = told_by_name(path.stem)
+    if told is Diagnosis.OTHER:
+        layout.notes.append(f"{path.name}: the name tells no diagnosis; taken as other")
+    return told
 
 
 def _masks_by_folder(root: Path) -> dict[str, list[Path]]:
