@@ -212,7 +212,7 @@ def _annotation(study: Study, cube_id: str, record: Record, annotator: str, told
         raise InputError(f"the picture has {sizes[0]}, its cube {sizes[1]}")
     entry, tell = study.entry(cube_id), told.of(cube_id)
     annotation = assembled(record, entry, shape_yx, study.classes, annotator, tell)
-    if not annotation.instances and record.status is None:
+    if not annotation.instances and record.status in (None, "todo"):
         raise InputError("no lesion in it")
     return annotation
 
@@ -233,21 +233,21 @@ def _stored(
                 present = read_annotation(path) if path.exists() else None
                 if present is not None:
                     new = new.replace(extra={**present.extra, **new.extra})
-                if present is not None and present.instances:
-                    if if_marked == "skip":
-                        raise InputError("its cube has lesions already")
-                    if if_marked == "replace":
-                        _keep(path, backup)
-                        told.of(one.cube_id)(f"the old annotation is kept in {BACKUP}/{backup.name}")
-                    else:
-                        study.check_fit(present, path)
-                        new = merged(present, new, told.of(one.cube_id))
+                marked = present is not None and bool(present.instances)
+                if marked and if_marked == "skip":
+                    raise InputError("its cube has lesions already")
+                if present is not None and marked and if_marked == "merge":
+                    study.check_fit(present, path)
+                    new = merged(present, new, told.of(one.cube_id))
             except InputError as error:
                 skipped.append((_shown(one.picture), error.what))
                 continue
             before = len(present.instances) if present is not None and if_marked == "merge" else 0
-            if len(new.instances) == before and before:
+            if before and len(new.instances) == before:
                 continue
+            if marked and if_marked == "replace":
+                _keep(path, backup)
+                told.of(one.cube_id)(f"the old annotation is kept in {BACKUP}/{backup.name}")
             write_annotation(study.masks_dir, new, key)
         taken[one.cube_id, key] = annotator_id(one.whose).lower()
         cubes.append(one.cube_id)

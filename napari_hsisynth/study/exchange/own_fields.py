@@ -79,8 +79,8 @@ def restored(instance: Instance, value: Mapping[str, Any], shape_yx: tuple[int, 
     status = value.get("status")
     if status in get_args(InstanceStatus):
         changes["status"] = status
-    if is_number(value.get("score")):
-        changes["score"] = float(value["score"])
+    if "score" in value:
+        changes["score"] = float(value["score"]) if is_number(value["score"]) else None
     if are_prompts(value.get("prompts"), shape_yx):
         changes["prompts"] = {key: value["prompts"][key] for key in _PROMPTS if key in value["prompts"]}
     fields = [name for name in Instance.__dataclass_fields__ if name != "extra"]
