@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,16 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_hsisynth.composite import segmenter_view
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.phantom_study import make_phantom_study
 from napari_hsisynth.study import DIAGNOSIS_COLOURS, Diagnosis, ImportReport, Study, import_hsidermoscopy
 from napari_hsisynth.study.adding import add_files
+from napari_hsisynth.study.exchange import AnnotationImport, ExportReport, export_annotations, import_annotations
+from napari_hsisynth.widgets.exchange_forms import WITH_CUBES, ExportForm, ImportForm
 from napari_hsisynth.widgets.scroll_column import ScrollColumn, wrapping_label
 from napari_hsisynth.widgets.session import session_for
-from napari_hsisynth.widgets.study_forms import AddForm, DemoForm, ImportForm, NewForm, StudyForm
+from napari_hsisynth.widgets.study_forms import AddForm, DemoForm, NewForm, StudyForm
 from napari_hsisynth.widgets.study_table import StudyTable
 from napari_hsisynth.widgets.task_row import TaskRow
 
@@ -81,10 +85,11 @@ class StudyDock(QWidget):
         self.forms: dict[str, StudyForm] = {
             "New": NewForm(content),
             "Import": ImportForm(content),
+            "Export": ExportForm(content),
             "Demo": DemoForm(content),
             "Add": AddForm(content),
         }
-        starts = (self._make_new, self._start_import, self._start_demo, self._start_adding)
+        starts = (self._make_new, self._start_import, self._start_export, self._start_demo, self._start_adding)
         for form, start in zip(self.forms.values(), starts, strict=True):
             form.asked.connect(start)
         self.filter = QLineEdit(content)
@@ -133,7 +138,8 @@ class StudyDock(QWidget):
         row.addWidget(self.open_other)
         tips = {
             "New": "Make an empty study",
-            "Import": "Make a study from a folder in the layout of HSIDermoscopy",
+            "Import": "Make a study from a folder in the layout of HSIDermoscopy, or add annotations to one",
+            "Export": "Write the annotations for COCO, Label Studio, labelme or as masks of HSIDermoscopy",
             "Demo": "Make a study of phantoms, simulated lesions with their true masks",
             "Add": "Add cubes from files to the open study",
         }
@@ -159,7 +165,7 @@ class StudyDock(QWidget):
         return f"{study.name} · {cubes} · {len(study.wavelengths_nm)} bands {low:.0f}-{high:.0f}\u00a0nm"
 
     def show_form(self, name: str) -> None:
-        """Open one of the forms "New", "Import", "Demo" and "Add"."""
+        """Open one of the forms "New", "Import", "Export", "Demo" and "Add"."""
         self.buttons[name].setChecked(True)
 
     def _toggle_form(self, name: str, on: bool) -> None:
@@ -179,9 +185,13 @@ class StudyDock(QWidget):
             part.setVisible(has_study)
         for part in (self.empty, self.open_button, self.demo_button, self._spring):
             part.setVisible(not has_study)
-        self.buttons["Add"].setEnabled(has_study)
-        if not has_study:
-            self.buttons["Add"].setChecked(False)
+        for name in ("Export", "Add"):
+            self.buttons[name].setEnabled(has_study)
+            if not has_study:
+                self.buttons[name].setChecked(False)
+        for form in self.forms.values():
+            if isinstance(form, ImportForm | ExportForm):
+                form.set_study(study.root if study is not None else None)
         self.table.load(study)
         self._show_facts()
         self._filter_changed()
@@ -294,18 +304,51 @@ class StudyDock(QWidget):
     def _start_import(self) -> None:
         form = self.forms["Import"]
         assert isinstance(form, ImportForm)
-        source, folder, options = form.source.path, form.folder.path, form.options()
+        kind, source, folder, options = form.kind, form.source.path, form.folder.path, form.options()
         assert source is not None
         assert folder is not None
 
-        def work(**hooks: Any) -> ImportReport:
-            return import_hsidermoscopy(source, folder, **options, **hooks)
+        def work(**hooks: Any) -> ImportReport | AnnotationImport:
+            if kind == WITH_CUBES:
+                return import_hsidermoscopy(source, folder, **options, **hooks)
+            return import_annotations(kind, source, folder, **options, **hooks)
 
-        self._start("Import", work, self._imported, f"importing {source.name}")
+        done = self._imported if kind == WITH_CUBES else self._annotations_imported
+        self._start("Import", work, done, f"importing {source.name}")
 
     def _imported(self, report: ImportReport) -> str:
         self.open_study(report.study.root)
         return " · ".join([f"✔ {report.imported} cubes imported", *report.notes])
+
+    def _annotations_imported(self, report: AnnotationImport) -> str:
+        shown = self.session.study
+        if shown is None or shown.root != report.study.root:
+            self.open_study(report.study.root)
+        else:
+            self._close_forms()
+            if self.session.cube_id in report.cubes:
+                self.session.annotation_changed.emit(self.session.cube_id)
+            self.session.reload()  # once for all the other cubes
+        told = f"✔ {report.lesions} lesions in {len(report.cubes)} cubes imported"
+        return " · ".join([told, *report.notes])
+
+    def _start_export(self) -> None:
+        form, study = self.forms["Export"], self.session.study
+        assert isinstance(form, ExportForm)
+        kind, target, options = form.kind, form.target.path, form.options()
+        if study is None or target is None:
+            return
+        picture = partial(segmenter_view, view="rgb")
+
+        def work(**hooks: Any) -> ExportReport:
+            return export_annotations(kind, Study.open(study.root), target, picture=picture, **options, **hooks)
+
+        self._start("Export", work, self._exported, f"exporting to {target.name}")
+
+    def _exported(self, report: ExportReport) -> str:
+        self._close_forms()
+        told = f"✔ {report.lesions} lesions of {report.cubes} cubes exported to {report.path}"
+        return " · ".join([told, *report.notes])
 
     def _start_demo(self) -> None:
         form = self.forms["Demo"]

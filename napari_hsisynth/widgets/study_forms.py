@@ -1,4 +1,4 @@
-"""The forms of the study dock: make a study, import one, make one of phantoms, add cubes."""
+"""The forms of the study dock: make a study, make one of phantoms, add cubes. Import and export: `exchange_forms`."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ from napari_hsisynth.study.wavelengths import parse_wavelengths
 from napari_hsisynth.widgets.command_line import CommandLine
 from napari_hsisynth.widgets.study_table import diagnosis_icon
 
+_JSON = "JSON (*.json)"
+
 
 class PathField(QWidget):
-    """A line for a folder, with a button that asks for it.
+    """A line for a folder or a file, with a button that asks for it.
 
     Parameters
     ----------
@@ -38,6 +40,13 @@ class PathField(QWidget):
         Of the dialog.
     placeholder : str
         Shown while empty.
+
+    Attributes
+    ----------
+    asks_for : {"folder", "file", "new file"}
+        What the button asks for.
+    changed : Signal
+        Something else is in the line.
     """
 
     changed = Signal()
@@ -45,6 +54,7 @@ class PathField(QWidget):
     def __init__(self, title: str, placeholder: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._title = title
+        self.asks_for = "folder"
         self.line = QLineEdit(self)
         self.line.setMinimumWidth(1)
         self.line.setPlaceholderText(placeholder)
@@ -62,17 +72,23 @@ class PathField(QWidget):
 
     @property
     def path(self) -> Path | None:
-        """The folder, or None."""
+        """What is in the line, or None."""
         text = self.line.text().strip()
         return Path(text).expanduser() if text else None
 
     def set_path(self, path: Path) -> None:
-        """Fill in a folder."""
+        """Fill in a folder or a file."""
         self.line.setText(str(path))
 
     def _browse(self) -> None:
         start = self.path or Path.home()
-        found = QFileDialog.getExistingDirectory(self, self._title, str(start if start.exists() else start.parent))
+        begin = str(start if start.exists() else start.parent)
+        if self.asks_for == "folder":
+            found = QFileDialog.getExistingDirectory(self, self._title, begin)
+        elif self.asks_for == "file":
+            found, _ = QFileDialog.getOpenFileName(self, self._title, begin, _JSON)
+        else:
+            found, _ = QFileDialog.getSaveFileName(self, self._title, begin, _JSON)
         if found:
             self.set_path(Path(found))
 
@@ -184,52 +200,6 @@ class NewForm(StudyForm):
             "wavelengths_nm": parse_wavelengths(self.wavelengths.text()),
             "notes": self.notes.text().strip(),
         }
-
-
-class ImportForm(StudyForm):
-    """Import a folder in the layout of HSIDermoscopy."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Import", parent)
-        self.source = PathField("Folder with images and masks", "holds images/ and masks/", self)
-        self.folder = PathField("Folder of the study", "a new folder, or a study", self)
-        self.wavelengths = QLineEdit(self)
-        self.wavelengths.setPlaceholderText("from wavelengths.csv, else 465:630:16")
-        self.copy_cubes = QCheckBox("copy the cubes", self)
-        self.add("from", self.source, "Holds images/{DNCube,MMCube,OtherCube}/*.mat and masks/ in the same way")
-        self.add("study", self.folder, "Where the study is made; or a study, to which new cubes are added")
-        self.add("bands (nm)", self.wavelengths, "Band centres in nm: 465,476,... or first:last:number of bands")
-        self.add("", self.copy_cubes, "Otherwise the study points at the cubes where they are now")
-        for field in (self.source, self.folder):
-            field.changed.connect(self.update_state)
-        self.wavelengths.textChanged.connect(self.update_state)
-        self.copy_cubes.toggled.connect(self.update_state)
-        self.update_state()
-
-    def words(self) -> list[str]:
-        """``import hsidermoscopy SRC STUDY``."""
-        words = ["import", "hsidermoscopy", str(self.source.path), str(self.folder.path)]
-        if self.wavelengths.text().strip():
-            words += ["--wavelengths", self.wavelengths.text().strip().replace(" ", "")]
-        return words + (["--copy"] if self.copy_cubes.isChecked() else [])
-
-    def options(self) -> dict[str, Any]:
-        """Arguments of `import_hsidermoscopy`."""
-        text = self.wavelengths.text().strip()
-        return {"wavelengths_nm": parse_wavelengths(text) if text else None, "copy": self.copy_cubes.isChecked()}
-
-    def check(self) -> None:
-        """Look at folders and wavelengths; what is in them is looked at by the import itself."""
-        source, folder = self.source.path, self.folder.path
-        if source is None:
-            raise InputError("choose the folder that holds images and masks")
-        if not (source / "images").is_dir():
-            raise InputError("has no folder images", where=source.name or str(source))
-        if folder is None:
-            raise InputError("choose a folder for the study")
-        if not (folder / "study.yaml").is_file():
-            self._new_folder(self.folder)
-        self.options()
 
 
 class DemoForm(StudyForm):

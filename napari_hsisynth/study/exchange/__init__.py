@@ -1,7 +1,15 @@
 """Annotations from and for other tools: one file per format, one per codec, and a registry of kinds."""
 
-from napari_hsisynth.study.exchange.exporting import ExportReport, export_annotations
+from napari_hsisynth.study.exchange.exporting import ExportReport, check_target, export_annotations
 from napari_hsisynth.study.exchange.importing import AnnotationImport, import_annotations
 from napari_hsisynth.study.exchange.kinds import KINDS, Kind
 
-__all__ = ["KINDS", "AnnotationImport", "ExportReport", "Kind", "export_annotations", "import_annotations"]
+__all__ = [
+    "KINDS",
+    "AnnotationImport",
+    "ExportReport",
+    "Kind",
+    "check_target",
+    "export_annotations",
+    "import_annotations",
+]

@@ -103,7 +103,7 @@ def export_annotations(
     known, dst = kind_of(kind), Path(dst).expanduser().absolute()
     if status not in get_args(Which) or shapes not in (None, *get_args(Shapes)):
         raise InputError(f"unknown choice '{status}' or '{shapes}'", fix="use accepted or all; auto, mask or polygon")
-    _check_target(known, dst, force)
+    check_target(known, dst, force)
     study.reload()
     report, told, left_out = ExportReport(dst), Told(), Counter[str]()
     how = Writing(study.name, dst.name, shapes or known.shapes, picture, told.add)
@@ -137,8 +137,8 @@ def export_annotations(
     return report
 
 
-def _check_target(kind: Kind, dst: Path, force: bool) -> None:
-    """Raise InputError if `dst` cannot be written, or is something else that is there already."""
+def check_target(kind: Kind, dst: Path, force: bool) -> None:
+    """Raise InputError if an export cannot be written to `dst`, or, without `force`, something is there already."""
     if kind.suffix and dst.suffix.lower() != kind.suffix:
         raise InputError(f"{kind.title} is one file", where=dst, fix=f"give a name that ends in {kind.suffix}")
     if kind.suffix and dst.is_dir():

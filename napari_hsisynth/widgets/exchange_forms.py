@@ -1,0 +1,198 @@
+"""The forms of the study dock that bring cubes and annotations in and out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLineEdit, QWidget
+
+from napari_hsisynth.errors import InputError
+from napari_hsisynth.study.exchange import KINDS, check_target
+from napari_hsisynth.study.wavelengths import parse_wavelengths
+from napari_hsisynth.widgets.study_forms import PathField, StudyForm
+
+#: The kind that brings its cubes along; all others bring annotations only.
+WITH_CUBES = "hsidermoscopy"
+_IF_MARKED = {"leave the cube alone": "skip", "add the lesions": "merge", "replace them, keep a copy": "replace"}
+_WHICH = {"accepted ones": "accepted", "all, drafts too": "all"}
+_SOURCES = {
+    WITH_CUBES: "holds images/ and masks/",
+    "coco": "a JSON file",
+    "labelstudio": "its export as JSON",
+    "labelme": "holds one JSON per picture",
+}
+
+
+def _chooser(parent: QWidget, choices: dict[str, str]) -> QComboBox:
+    box = QComboBox(parent)
+    for text, data in choices.items():
+        box.addItem(text, data)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return box
+
+
+class ImportForm(StudyForm):
+    """Import a folder in the layout of HSIDermoscopy, or annotations of other tools."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Import", parent)
+        self._study: Path | None = None
+        self.kind_box = _chooser(self, {KINDS[name].title: name for name in _SOURCES})
+        self.source = PathField("What to import", "", self)
+        self.folder = PathField("Folder of the study", "a new folder, or a study", self)
+        self.wavelengths = QLineEdit(self)
+        self.wavelengths.setPlaceholderText("from wavelengths.csv, else 465:630:16")
+        self.copy_cubes = QCheckBox("copy the cubes", self)
+        self.if_marked = _chooser(self, _IF_MARKED)
+        self.annotator = QLineEdit(self)
+        self.annotator.setPlaceholderText("as the file says")
+        self.add("kind", self.kind_box, "HSIDermoscopy brings cubes and masks, the others annotations only")
+        self.add("from", self.source, "For cubes: images/{DNCube,MMCube,OtherCube}/*.mat and masks/ in the same way")
+        self.add("study", self.folder, "Where cubes are added, or a study is made; annotations need a study with cubes")
+        self.add("bands (nm)", self.wavelengths, "Band centres in nm: 465,476,... or first:last:number of bands")
+        self.add("", self.copy_cubes, "Otherwise the study points at the cubes where they are now")
+        self.add("if marked", self.if_marked, "What is done with a cube in which the same annotator has marked lesions")
+        self.add(
+            "annotator",
+            self.annotator,
+            "Whose work it is; kept apart from that of others",
+        )
+        for field in (self.source, self.folder):
+            field.changed.connect(self.update_state)
+        for line in (self.wavelengths, self.annotator):
+            line.textChanged.connect(self.update_state)
+        self.copy_cubes.toggled.connect(self.update_state)
+        self.if_marked.currentIndexChanged.connect(self.update_state)
+        self.kind_box.currentIndexChanged.connect(self._kind_changed)
+        self._kind_changed()
+
+    @property
+    def kind(self) -> str:
+        """Name of the chosen kind."""
+        return self.kind_box.currentData()
+
+    def set_study(self, root: Path | None) -> None:
+        """Offer the open study as that whose cubes the annotations are of."""
+        self._study = root
+        if root is not None and self.kind != WITH_CUBES:
+            self.folder.set_path(root)
+
+    def _kind_changed(self, _index: int = 0) -> None:
+        with_cubes = self.kind == WITH_CUBES
+        for field in (self.wavelengths, self.copy_cubes):
+            self.form.setRowVisible(field, with_cubes)
+        for field in (self.if_marked, self.annotator):
+            self.form.setRowVisible(field, not with_cubes)
+        self.source.asks_for = "folder" if self.kind in (WITH_CUBES, "labelme") else "file"
+        self.source.line.setPlaceholderText(_SOURCES[self.kind])
+        if not with_cubes and self.folder.path is None:
+            self.set_study(self._study)
+        self.folder.line.setPlaceholderText("a new folder, or a study" if with_cubes else "a study with the cubes")
+        self.update_state()
+
+    def words(self) -> list[str]:
+        """``import KIND SRC STUDY``."""
+        words = ["import", self.kind, str(self.source.path), str(self.folder.path)]
+        if self.kind != WITH_CUBES:
+            options = self.options()
+            words += [] if options["if_marked"] == "skip" else [f"--{options['if_marked']}"]
+            return words + (["--as", options["annotator"]] if options["annotator"] else [])
+        if self.wavelengths.text().strip():
+            words += ["--wavelengths", self.wavelengths.text().strip().replace(" ", "")]
+        return words + (["--copy"] if self.copy_cubes.isChecked() else [])
+
+    def options(self) -> dict[str, Any]:
+        """Arguments of `import_hsidermoscopy`, or of `import_annotations`."""
+        if self.kind != WITH_CUBES:
+            return {"if_marked": self.if_marked.currentData(), "annotator": self.annotator.text().strip()}
+        text = self.wavelengths.text().strip()
+        return {"wavelengths_nm": parse_wavelengths(text) if text else None, "copy": self.copy_cubes.isChecked()}
+
+    def check(self) -> None:
+        """Look at paths and wavelengths; what is in them is looked at by the import itself."""
+        source, folder = self.source.path, self.folder.path
+        with_cubes = self.kind == WITH_CUBES
+        if source is None:
+            raise InputError("choose the folder that holds images and masks" if with_cubes else "choose what to import")
+        if with_cubes and not (source / "images").is_dir():
+            raise InputError("has no folder images", where=source.name or str(source))
+        if not source.exists():
+            raise InputError("is not there", where=source.name)
+        if folder is None:
+            raise InputError("choose a folder for the study" if with_cubes else "choose the study")
+        if not (folder / "study.yaml").is_file():
+            if not with_cubes:
+                raise InputError("is no study", where=folder.name, fix="import its cubes first")
+            self._new_folder(self.folder)
+        self.options()
+
+
+class ExportForm(StudyForm):
+    """Write the annotations of the open study for another tool."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Export", parent)
+        self._study: Path | None = None
+        self.kind_box = _chooser(self, {kind.title: name for name, kind in KINDS.items()})
+        self.target = PathField("Where to export to", "", self)
+        self.which = _chooser(self, _WHICH)
+        self.annotator = QLineEdit(self)
+        self.replace_export = QCheckBox("replace an earlier export", self)
+        self.add("kind", self.kind_box, "The tool for which the annotations are written")
+        self.add("to", self.target, "A file for COCO, else a new folder; it appears as a whole or not at all")
+        self.add("lesions", self.which, "Which lesions are written")
+        self.add("annotator", self.annotator, "Write only this person's work")
+        self.add("", self.replace_export, "Only what an export made is replaced, nothing else")
+        self.target.changed.connect(self.update_state)
+        self.annotator.textChanged.connect(self.update_state)
+        self.replace_export.toggled.connect(self.update_state)
+        self.which.currentIndexChanged.connect(self.update_state)
+        self.kind_box.currentIndexChanged.connect(self._kind_changed)
+        self._kind_changed()
+
+    @property
+    def kind(self) -> str:
+        """Name of the chosen kind."""
+        return self.kind_box.currentData()
+
+    def set_study(self, root: Path | None) -> None:
+        """Take the study to write; None if none is open."""
+        self._study = root
+        self.update_state()
+
+    def _kind_changed(self, _index: int = 0) -> None:
+        kind = KINDS[self.kind]
+        self.target.asks_for = "new file" if kind.suffix else "folder"
+        self.target.line.setPlaceholderText(f"a new {kind.suffix} file" if kind.suffix else "a new folder")
+        self.annotator.setPlaceholderText("everybody" if kind.everybody else "the first of every cube")
+        self.update_state()
+
+    def words(self) -> list[str]:
+        """``export KIND STUDY DST``."""
+        options = self.options()
+        words = ["export", self.kind, str(self._study), str(self.target.path)]
+        words += ["--annotator", options["annotator"]] if options["annotator"] else []
+        words += ["--status", "all"] if options["status"] == "all" else []
+        return words + (["--force"] if options["force"] else [])
+
+    def options(self) -> dict[str, Any]:
+        """Arguments of `export_annotations`."""
+        return {
+            "annotator": self.annotator.text().strip() or None,
+            "status": self.which.currentData(),
+            "force": self.replace_export.isChecked(),
+        }
+
+    def check(self) -> None:
+        """Look at study and target."""
+        if self._study is None:
+            raise InputError("open a study")
+        if self.target.path is None:
+            raise InputError("choose a file to write" if KINDS[self.kind].suffix else "choose a folder to write")
+        try:
+            check_target(KINDS[self.kind], self.target.path, self.replace_export.isChecked())
+        except InputError as error:
+            there = error.fix.endswith("--force")
+            fix = "choose another name, or replace it" if there else error.fix
+            raise InputError(error.what, where=self.target.path.name, fix=fix) from None
