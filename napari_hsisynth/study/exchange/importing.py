@@ -32,10 +32,10 @@ from napari_hsisynth.study.exchange.assembling import assembled, merged
 from napari_hsisynth.study.exchange.kinds import kind_of
 from napari_hsisynth.study.exchange.matching import CubeNames
 from napari_hsisynth.study.exchange.record import Record
-from napari_hsisynth.study.exchange.told import Told
+from napari_hsisynth.study.exchange.told import Told, left_out
 from napari_hsisynth.study.instance import CubeStatus, Instance
 from napari_hsisynth.study.manifest import checked_id
-from napari_hsisynth.study.storage import Cancelled, Progress, skipped_note, study_lock, writing
+from napari_hsisynth.study.storage import Cancelled, Progress, study_lock, writing
 from napari_hsisynth.study.study import Study
 
 #: What is done with a cube that has lesions already.
@@ -43,6 +43,7 @@ IfMarked = Literal["skip", "merge", "replace"]
 #: Folder of a study with the annotations that imports replaced, as they were in ``masks``: one folder per second.
 BACKUP = "replaced-masks"
 _LONGEST_NAME = 80
+_TOLD = 3  # reasons in one error
 _SIGNED = "annotator"  # in the JSON of an annotation: whose it is
 
 
@@ -148,12 +149,12 @@ def import_annotations(
     told, skipped = Told(), list(found.skipped)
     ready = _checked(study, found.records, annotator, told, skipped, progress, cancelled)
     if not ready:
-        what = f"nothing to import: {skipped_note(skipped)}" if skipped else "no pictures in it"
+        what = f"nothing to import: {'; '.join(left_out(skipped)[:_TOLD])}" if skipped else "no pictures in it"
         raise InputError(what, where=src, fix="pictures are matched to cubes by their file names")
     cubes, lesions = _stored(study, ready, if_marked, told, skipped)
     if progress is not None:
         progress(len(found.records), len(found.records))
-    notes = [*found.notes, *told.lines(), *([skipped_note(skipped)] if skipped else [])]
+    notes = [*found.notes, *told.lines(), *left_out(skipped)]
     return AnnotationImport(study, cubes, lesions, skipped, notes)
 
 

@@ -8,10 +8,10 @@ flags say which lesions are drafts or unsure. A rectangle is read as a prompt or
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import json
 import math
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -35,6 +35,7 @@ from napari_hsisynth.study.exchange.record import Found, FoundLesion, Record, Te
 from napari_hsisynth.study.instance import Instance
 
 _VERSION = "5.5.0"  # the first with shapes of the type mask was 5.3
+_SIZE_IN_PNG = slice(16, 24)
 _STATUS_FLAGS = ("draft", "unsure")
 
 
@@ -144,11 +145,12 @@ def _placed(shape: Mapping[str, Any], shape_yx: tuple[int, int]) -> NDArray[np.b
         raise InputError("a mask lies outside of the image")
     try:
         data = base64.b64decode(shape.get("mask") or "", validate=True)
+        said = struct.unpack(">II", data[_SIZE_IN_PNG])  # before anything is unpacked
+        if said != size:
+            raise InputError(f"a mask of {said[1]} x {said[0]} px in a box of {size[1]} x {size[0]} px")
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            if image.size != size:  # before its pixels are unpacked
-                raise InputError(f"a mask of {image.size[1]} x {image.size[0]} px in a box of {size[1]} x {size[0]} px")
             inside = np.array(image.convert("I")) > 0
-    except (OSError, SyntaxError, TypeError, ValueError, binascii.Error, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, TypeError, ValueError, struct.error) as error:
         if isinstance(error, InputError):
             raise
         raise InputError("a mask is not a readable picture") from None

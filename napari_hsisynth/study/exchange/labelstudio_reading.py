@@ -121,7 +121,7 @@ def _lesions(parts: list[Part], shape_yx: tuple[int, int], tell: Tell) -> Iterat
         labels = _labels(results)
         for result in results:
             value = result.get("value")
-            if not isinstance(value, Mapping) or result.get("type") in _NO_REGIONS:
+            if not isinstance(value, Mapping) or own_fields.text(result, "type") in _NO_REGIONS:
                 continue
             label = labels.get(str(result.get("id")), _label(value))
             yield from _lesion(result, value, _instance(result, part, is_prediction, shape_yx), label, shape_yx, tell)
@@ -135,7 +135,7 @@ def _lesion(
     shape_yx: tuple[int, int],
     tell: Tell,
 ) -> Iterator[FoundLesion]:
-    kind = str(result.get("type", "")).removesuffix("labels")
+    kind = own_fields.text(result, "type").removesuffix("labels")
     if kind not in {"brush", "polygon", "rectangle"}:
         tell(f"regions of the type '{str(result.get('type'))[:40]}' were left out")
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 
@@ -25,6 +25,14 @@ class Told:
     def lines(self) -> list[str]:
         """Return every sentence once, with the cubes that it is about."""
         return [f"{named(cubes)}: {text}" for text, cubes in self._of.items()]
+
+
+def left_out(skipped: Iterable[tuple[str, str]]) -> list[str]:
+    """Return one sentence for every reason for which something was left out."""
+    told = Told()
+    for what, reason in skipped:
+        told.add(what, f"left out, {reason}")
+    return told.lines()
 
 
 def named(cube_ids: list[str]) -> str:

@@ -105,7 +105,7 @@ def test_a_box_is_the_prompt_of_the_lesion_that_fills_it_else_a_draft(bare, make
 )
 def test_a_damaged_lesion_leaves_the_whole_cube_out_and_says_why(bare, make, write, annotation, reason):
     good = packed(make.disc(make.shape, (8, 10), 5))
-    with pytest.raises(InputError, match=f"nothing to import: left out: set/DN_1.png .*({reason})") as caught:
+    with pytest.raises(InputError, match=f"nothing to import: set/DN_1.png: left out, .*({reason})") as caught:
         import_annotations("coco", write({"segmentation": good}, annotation), bare)
     assert "\n" not in str(caught.value)
     assert not bare.masks_dir.exists()

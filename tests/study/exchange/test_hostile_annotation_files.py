@@ -58,7 +58,7 @@ def test_a_file_with_anything_in_any_place(marked, bare, tmp_path, kind):
     ways = list(places(good))
     outside = set(tmp_path.iterdir())
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(data=st.data())
     def check(data):
         value = good
@@ -80,7 +80,7 @@ def test_a_file_with_anything_in_any_place(marked, bare, tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["coco", "labelstudio", "labelme"])
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace")))
 )

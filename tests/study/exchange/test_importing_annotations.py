@@ -3,6 +3,10 @@
 import errno
 import json
 import os
+import random
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -163,3 +167,43 @@ def test_a_full_disk_leaves_every_cube_with_the_old_or_the_new(worked, coco, mar
         assert any(np.array_equal(found.mask, one.mask) for one in (old[cube_id], marked.annotation(cube_id)))
     import_annotations("coco", coco, worked, if_marked="replace")
     np.testing.assert_array_equal(worked.annotation("DN_1").mask, marked.annotation("DN_1").mask)
+
+
+_REPLACE_FOREVER = """
+import itertools, sys
+from napari_hsisynth.study.exchange import import_annotations
+print("ready", flush=True)
+for number in itertools.count():
+    import_annotations("coco", sys.argv[1 + number % 2], sys.argv[3], if_marked="replace")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="kills with a signal")
+def test_killing_an_import_leaves_every_cube_with_the_old_or_the_new(marked, bare, tmp_path):
+    """A child replaces the annotations by one of two exports, over and over; one has the lesions' masks swapped."""
+    export_annotations("coco", marked, tmp_path / "0.json", status="all")
+    swapped = {cube_id: marked.annotation(cube_id).replace(status="done") for cube_id in ("DN_1", "MM_1")}
+    for cube_id, annotation in swapped.items():
+        swapped[cube_id] = annotation.replace(mask=np.flip(annotation.mask, axis=1))
+        marked.save_annotation(swapped[cube_id])
+    export_annotations("coco", marked, tmp_path / "1.json", status="all")
+    files = [str(tmp_path / "0.json"), str(tmp_path / "1.json")]
+    draw = random.Random(1)
+    for _ in range(12):
+        child = subprocess.Popen(
+            [sys.executable, "-c", _REPLACE_FOREVER, *files, str(bare.root)], stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout.readline(), "the child never began"
+        time.sleep(draw.uniform(0, 0.4))  # the moment of the kill is the test's random input, not a wait
+        child.kill()
+        child.wait()
+        study = Study.open(bare.root)
+        for cube_id, annotation in swapped.items():
+            found = study.annotation(cube_id)
+            if not found.instances:
+                continue  # the first import never got here
+            is_swapped = np.array_equal(found.mask, annotation.mask)
+            assert is_swapped or np.array_equal(np.flip(found.mask, axis=1), annotation.mask)
+        for kept in (bare.root / "replaced-masks").glob("*/*.json"):
+            read_annotation(kept)

@@ -181,6 +181,12 @@ def test_what_cannot_be_used_is_skipped_with_the_reason(bare, make, write, shape
     }
 
 
+def test_results_of_no_known_form_are_left_out(bare, make, write, shapes):
+    odd = [5, {"type": [], "value": {}}, {"type": "brushlabels", "value": []}, {"type": {}, "value": {"rle": 3}}]
+    lesion = shapes.brush(make.disc(make.shape, (8, 10), 5))
+    assert import_annotations("labelstudio", write({"annotations": [by([], lesion, *odd)]}), bare).lesions == 1
+
+
 @pytest.mark.parametrize("text", ["[]", "{}", "[{}]", '[{"data": 3}]', "3", "null", '"x"', "[[[]]]"])
 def test_what_is_no_export_is_refused(bare, tmp_path, text):
     (tmp_path / "x.json").write_text(text)
