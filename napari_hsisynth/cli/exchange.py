@@ -45,7 +45,7 @@ def _import_cubes(args: argparse.Namespace, out: Output) -> int:
 
 
 def _import_annotations(args: argparse.Namespace, out: Output) -> int:
-    from napari_hsisynth.study.exchange import import_annotations
+    from napari_hsisynth.study.exchange import HAS_LESIONS, import_annotations
 
     report = import_annotations(
         args.kind,
@@ -56,6 +56,8 @@ def _import_annotations(args: argparse.Namespace, out: Output) -> int:
         progress=partial(out.progress, unit="pictures"),
     )
     out.notes(report.notes)
+    if any(reason == HAS_LESIONS for _, reason in report.skipped):
+        out.note("cubes with lesions are left alone; say --merge, --replace or --as ANNOTATOR to use the new ones")
     result = {
         "study": str(report.study.root),
         "cubes": report.cubes,

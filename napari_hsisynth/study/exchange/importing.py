@@ -42,6 +42,8 @@ from napari_hsisynth.study.study import Study
 IfMarked = Literal["skip", "merge", "replace"]
 #: Folder of a study with the annotations that imports replaced, as they were in ``masks``: one folder per second.
 BACKUP = "replaced-masks"
+#: Why a cube was left alone that could have been merged into, replaced, or marked by another annotator.
+HAS_LESIONS = "its cube has lesions already"
 _LONGEST_NAME = 80
 _TOLD = 3  # reasons in one error
 _SIGNED = "annotator"  # in the JSON of an annotation: whose it is
@@ -236,7 +238,7 @@ def _stored(
                     new = new.replace(extra={**present.extra, **new.extra})
                 marked = present is not None and bool(present.instances)
                 if marked and if_marked == "skip":
-                    raise InputError("its cube has lesions already")
+                    raise InputError(HAS_LESIONS)
                 if present is not None and marked and if_marked == "merge":
                     study.check_fit(present, path)
                     new = merged(present, new, told.of(one.cube_id))

@@ -46,6 +46,7 @@ def test_flags_choose_what_happens_to_cubes_with_lesions(marked, bare, tmp_path,
     words = ("import", "coco", tmp_path / "out.json", bare.root, "--json")
     counts = [json.loads(run(capsys, *words, *flags)[1])["lesions"] for flags in ((), (), ("--merge",), ("--replace",))]
     assert counts == [3, 0, 0, 3]
+    assert "say --merge, --replace or --as ANNOTATOR" in run(capsys, *words)[2]
     assert json.loads(run(capsys, *words, "--as", "Jane")[1])["cubes"] == ["DN_1", "MM_1"]
     assert bare.annotation("DN_1", "Jane").instances
 
