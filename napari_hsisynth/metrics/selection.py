@@ -148,7 +148,7 @@ def _of_split(
 
 
 def _size(records: list[CropRecord], notes: list[str]) -> tuple[int, int]:
-    sizes = {(r.y1 - r.y0, r.x1 - r.x0) for r in records}
+    sizes = {r.shape_yx for r in records}
     if len(sizes) == 1:
         return sizes.pop()
     side = min(min(size) for size in sizes)

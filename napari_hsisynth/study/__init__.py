@@ -3,6 +3,7 @@
 from napari_hsisynth.study.annotation import Annotation, AnnotationSummary
 from napari_hsisynth.study.class_spectra import SKIN_MARGIN_PX, class_spectra, lesion_means
 from napari_hsisynth.study.collection import Collection, load_collection
+from napari_hsisynth.study.crop_plan import CropRule, PlannedCrop, planned_crops, whole_crop
 from napari_hsisynth.study.cropping import CropReport, make_crops
 from napari_hsisynth.study.crops import (
     Crop,
@@ -16,6 +17,7 @@ from napari_hsisynth.study.diagnosis import DIAGNOSIS_COLOURS, PIN_COLOURS, Diag
 from napari_hsisynth.study.import_hsidermoscopy import ImportReport, import_hsidermoscopy
 from napari_hsisynth.study.instance import Instance
 from napari_hsisynth.study.manifest import Entry
+from napari_hsisynth.study.putting_back import PutBack, put_back
 from napari_hsisynth.study.splits import HELD_OUT
 from napari_hsisynth.study.storage import Cancelled
 from napari_hsisynth.study.study import Study
@@ -32,18 +34,24 @@ __all__ = [
     "Crop",
     "CropRecord",
     "CropReport",
+    "CropRule",
     "Diagnosis",
     "Entry",
     "ImportReport",
     "Instance",
+    "PlannedCrop",
+    "PutBack",
     "Study",
     "class_spectra",
     "import_hsidermoscopy",
     "lesion_means",
     "load_collection",
     "make_crops",
+    "planned_crops",
+    "put_back",
     "read_crop",
     "read_crops_index",
+    "whole_crop",
     "write_crop",
     "write_crops_index",
 ]

@@ -22,6 +22,7 @@ from napari_hsisynth.study.manifest import checked_id
 from napari_hsisynth.study.storage import writing
 
 INDEX = "crops.csv"
+_MAY_BE_EMPTY = ("seed", "height_px", "width_px", "source_height_px", "source_width_px")
 MaskSource = Literal["annotation", "automatic", "conditioning", "none"]
 
 
@@ -53,6 +54,10 @@ class CropRecord:
         Of this synthetic cube.
     mask_source : {"annotation", "automatic", "conditioning", "none"}
         What the mask in the file is.
+    height_px, width_px : int, optional
+        Of the arrays in the file, where these were resized; None for a crop at the resolution of its cube.
+    source_height_px, source_width_px : int, optional
+        Of the cube it was cut from; None where that was not written down.
     """
 
     crop_id: str
@@ -70,12 +75,23 @@ class CropRecord:
     checkpoint: str = ""
     seed: int | None = None
     mask_source: MaskSource = "annotation"
+    height_px: int | None = None
+    width_px: int | None = None
+    source_height_px: int | None = None
+    source_width_px: int | None = None
 
     def __post_init__(self) -> None:
         checked_id(self.crop_id, what="crop id", longest=120)  # a cube id, _ and a number
         object.__setattr__(self, "diagnosis", Diagnosis.parse(self.diagnosis))
         if not (0 <= self.y0 < self.y1 and 0 <= self.x0 < self.x1):
             raise InputError(f"the box {self.box} is empty or reversed", where=self.crop_id)
+        for first, second in (("height_px", "width_px"), ("source_height_px", "source_width_px")):
+            sides = getattr(self, first), getattr(self, second)
+            if sides != (None, None) and (None in sides or min(sides) < 1):
+                raise InputError(f"{first} and {second} are not a size: {sides}", where=self.crop_id)
+        height, width = self.source_shape_yx or (self.y1, self.x1)
+        if self.y1 > height or self.x1 > width:
+            raise InputError(f"the box {self.box} is not inside {height} x {width} px", where=self.crop_id)
         if self.mask_source not in get_args(MaskSource):
             raise InputError(f"unknown mask_source '{self.mask_source}'", where=self.crop_id)
         path = PurePosixPath(self.file)
@@ -86,6 +102,41 @@ class CropRecord:
     def box(self) -> tuple[int, int, int, int]:
         """``(y0, x0, y1, x1)`` in the cube, px, ends exclusive."""
         return self.y0, self.x0, self.y1, self.x1
+
+    @property
+    def box_shape_yx(self) -> tuple[int, int]:
+        """Height and width of the box, px of the cube."""
+        return self.y1 - self.y0, self.x1 - self.x0
+
+    @property
+    def shape_yx(self) -> tuple[int, int]:
+        """Height and width of the arrays in the file, px."""
+        if self.height_px is None or self.width_px is None:
+            return self.box_shape_yx
+        return self.height_px, self.width_px
+
+    @property
+    def resized(self) -> bool:
+        """Whether the file has another resolution than the cube."""
+        return self.shape_yx != self.box_shape_yx
+
+    @property
+    def scale_yx(self) -> tuple[float, float]:
+        """Pixels of the file per pixel of the cube, along y and x; 1 for a crop that was not resized."""
+        (height, width), (rows, columns) = self.shape_yx, self.box_shape_yx
+        return height / rows, width / columns
+
+    @property
+    def source_shape_yx(self) -> tuple[int, int] | None:
+        """Height and width of the cube it was cut from, px; None if not known."""
+        if self.source_height_px is None or self.source_width_px is None:
+            return None
+        return self.source_height_px, self.source_width_px
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of a cube without a lesion; its mask is then empty."""
+        return self.instance == 0 and not self.synthetic
 
     @property
     def synthetic(self) -> bool:
@@ -99,7 +150,7 @@ class CropRecord:
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """A cut-out cube at native resolution with the mask of its lesion.
+    """A cut-out cube with the mask of its lesion.
 
     Parameters
     ----------
@@ -161,6 +212,8 @@ def read_crop(folder: str | Path, record: CropRecord) -> Crop:
         or tuple(meta.get(side) for side in ("y0", "x0", "y1", "x1")) != record.box
     ):
         raise InputError(f"the file is not the crop {record.crop_id} that {INDEX} lists", where=path)
+    if record.height_px is not None and mask.shape != record.shape_yx:
+        raise InputError(f"{mask.shape} px, but {INDEX} says {record.shape_yx}", where=path, fix="cut the crops again")
     provenance = meta.get("provenance") or {}
     return Crop(Cube(data, wavelengths_nm, name=record.crop_id, provenance=provenance), mask.astype(bool), record)
 
@@ -202,7 +255,8 @@ def _record(row: dict[str, str]) -> CropRecord:
     values: dict[str, Any] = dict(row)
     for name in ("instance", "y0", "x0", "y1", "x1"):
         values[name] = int(row[name])
-    values["seed"] = int(row["seed"]) if row.get("seed") else None
+    for name in _MAY_BE_EMPTY:  # crops cut by an earlier version have no such column
+        values[name] = int(row[name]) if row.get(name) else None
     return CropRecord(**values)
 
 
@@ -213,6 +267,6 @@ def write_crops_index(folder: str | Path, records: Iterable[CropRecord]) -> None
     writer.writeheader()
     for record in records:
         row = record.to_json()
-        writer.writerow({**row, "seed": "" if record.seed is None else record.seed})
+        writer.writerow({name: "" if value is None else value for name, value in row.items()})
     with writing(Path(folder) / INDEX):
         write_text(Path(folder) / INDEX, text.getvalue())
