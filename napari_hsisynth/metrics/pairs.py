@@ -62,7 +62,7 @@ def evaluate_pairs(
     wavelengths_nm : array_like, shape (bands,)
         Band centres, nm.
     masks : array_like of bool, shape (n, y, x), optional
-        Lesions of the originals; lesion and skin are then also measured apart.
+        Lesions of the originals; lesion and skin are then also measured apart, of those whose mask is not empty.
     names, groups : sequence of str, optional
         Name of every pair, and its patient or source cube, drawn as a whole for the intervals.
     compared : mapping, optional
@@ -151,12 +151,18 @@ def _measured(
     }
     if mask is not None:
         values["spectral_angle_lesion"] = float(spectral_angle(prediction, target, mask=mask))
-        values["spectral_angle_skin"] = float(spectral_angle(prediction, target, mask=~mask))
+        values["spectral_angle_skin"] = float(spectral_angle(prediction, target, mask=_skin(mask[None])[0]))
     if min(target.shape[1:]) >= _SMALLEST_FOR_SSIM_PX:
         values["ssim"] = float(ssim(prediction, target, data_range=extent))
     variation = float(total_variation(target))
     values["total_variation_ratio"] = float(total_variation(prediction)) / variation if variation > 0 else np.nan
     return values
+
+
+def _skin(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What lies outside of lesions, (n, y, x); in a cube without a mask nobody knows what is skin: nothing."""
+    skin: NDArray[np.bool_] = ~masks & masks.any(axis=(1, 2), keepdims=True)
+    return skin
 
 
 def _summary(key: str, values: list[float], trivial: list[float], groups: Sequence[str] | None, seed: int) -> Measure:
@@ -220,7 +226,7 @@ def _spectra(
     target: NDArray[np.floating], prediction: NDArray[np.floating], masks: NDArray[np.bool_] | None
 ) -> tuple[Spectrum, ...]:
     every = np.ones((len(target), *target.shape[2:]), bool)
-    regions = {"all": every} if masks is None else {"lesion": masks, "skin": ~masks}
+    regions = {"all": every} if masks is None else {"lesion": masks, "skin": _skin(masks)}
     spectra = []
     for region, where in regions.items():
         for data, synthetic in ((target, False), (prediction, True)):

@@ -53,6 +53,23 @@ def test_pairs_give_the_pure_functions_figures():
     assert any("data range" in note for note in found.notes)
 
 
+def test_a_cube_without_a_mask_is_neither_lesion_nor_skin():
+    """A crop of a whole cube may show a lesion that nobody has marked: it must not count as skin."""
+    originals, masks = pairs()
+    tilt = 1 + np.linspace(0, 0.5, 6)[:, None] * np.linspace(-1, 1, 6)
+    made = originals * tilt[:, :, None, None]
+    masks[0] = False
+    found = metrics.evaluate_pairs(originals, made, NM, masks)
+    without = metrics.evaluate_pairs(originals[1:], made[1:], NM, masks[1:])
+    for region in ("lesion", "skin"):
+        name = f"spectral_angle_{region}"
+        assert found.metrics[name].value == pytest.approx(without.metrics[name].value, rel=1e-6)
+        assert found.metrics[name].n == 5
+        spectra = [[s.mean for s in each.spectra if s.region == region] for each in (found, without)]
+        np.testing.assert_allclose(*spectra)
+    assert found.metrics["spectral_angle"].n == 6
+
+
 def test_best_median_and_worst_are_what_they_say():
     originals, masks = pairs()
     tilt = 1 + np.linspace(0, 0.5, 6)[:, None] * np.linspace(-1, 1, 6)
