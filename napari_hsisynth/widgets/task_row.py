@@ -21,6 +21,7 @@ from napari_hsisynth.study import Cancelled
 Work = Callable[..., Any]
 
 _TELL_EVERY_S = 0.05
+_ETA_AFTER_S = 2.0
 
 
 class _Task(QObject):
@@ -100,6 +101,7 @@ class TaskRow(QWidget):
         self._task: _Task | None = None
         self._unit = "cubes"
         self._done: Callable[[Any], str] = str
+        self._began = 0.0
         self.bar = QProgressBar(self)
         self.bar.setMinimumWidth(1)
         self.bar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -146,6 +148,7 @@ class TaskRow(QWidget):
         task.failed.connect(self._failed)
         task.cancelled.connect(self._was_cancelled)
         self.bar.setRange(0, 0)
+        self._began = time.monotonic()
         self.cancel_button.setEnabled(True)
         self.status.setText(f"{title} …")
         self._show(active=True)
@@ -168,7 +171,15 @@ class TaskRow(QWidget):
         self.bar.setRange(0, max(1, total))
         self.bar.setValue(done)
         if self.cancel_button.isEnabled():
-            self.status.setText(f"{self._title}: {done:,} of {total:,} {self._unit}")
+            self.status.setText(f"{self._title}: {done:,} of {total:,} {self._unit}{self._left(done, total)}")
+
+    def _left(self, done: int, total: int) -> str:
+        """Say how much longer it takes, once there is something to judge by."""
+        elapsed = time.monotonic() - self._began
+        if not 0 < done < total or elapsed < _ETA_AFTER_S:
+            return ""
+        left_s = round(elapsed * (total - done) / done)
+        return f" · ETA {left_s // 60}:{left_s % 60:02}"
 
     def _succeeded(self, result: object) -> None:
         text = ""

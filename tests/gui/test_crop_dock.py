@@ -11,7 +11,7 @@ from qtpy.QtCore import QThreadPool
 
 from napari_hsisynth import Cube, Study
 from napari_hsisynth.study import make_crops
-from napari_hsisynth.widgets.crop_dock import CropDock, boxes_of
+from napari_hsisynth.widgets.crop_dock import CropDock
 from napari_hsisynth.widgets.session import session_for
 
 SHAPE = (40, 60)
@@ -56,8 +56,8 @@ def ready(dock: CropDock, study: Study, viewer: Any, qtbot: Any) -> CropDock:
 
 def corners(dock: CropDock) -> list[tuple[float, ...]]:
     """Boxes drawn, as (y0, x0, y1, x1) between pixels."""
-    assert dock.boxes is not None
-    return sorted((*rectangle.min(axis=0), *rectangle.max(axis=0)) for rectangle in dock.boxes.data)
+    assert dock.boxes.layer is not None
+    return sorted((*rectangle.min(axis=0), *rectangle.max(axis=0)) for rectangle in dock.boxes.layer.data)
 
 
 def test_without_a_study_or_a_lesion_the_next_step_is_offered(
@@ -77,7 +77,7 @@ def test_lesions_are_counted_and_crops_are_cut(ready: CropDock, study: Study, vi
     assert "3 accepted lesions in 2 of 3 cubes" in ready.facts.text()
     told = []
     session_for(viewer).crops_changed.connect(lambda: told.append(len(study.crops())))
-    ready.margin.setValue(1)
+    ready.form.margin.setValue(1)
     with qtbot.waitSignal(ready.task.finished, timeout=WAIT_MS):
         ready.crop_button.click()
         assert not ready.crop_button.isEnabled()
@@ -90,10 +90,10 @@ def test_lesions_are_counted_and_crops_are_cut(ready: CropDock, study: Study, vi
 
 
 def test_the_command_does_the_same(ready: CropDock, study: Study) -> None:
-    ready.margin.setValue(0.25)
-    ready.square.setChecked(True)
+    ready.form.margin.setValue(0.25)
+    ready.form.square.setChecked(True)
     assert ready.command.command.endswith(f"crop {study.root} --margin 0.25 --square")
-    assert "× 1.25" in ready.margin_text.text()
+    assert "× 1.25" in ready.form.margin_text.text()
 
 
 def test_boxes_are_drawn_on_request_where_the_crops_will_be(
@@ -104,11 +104,11 @@ def test_boxes_are_drawn_on_request_where_the_crops_will_be(
     assert [layer.name for layer in viewer.layers] == ["A · cube", "A · crop boxes"]
     assert viewer.layers.selection.active.name == "A · cube"
     for margin, square in ((0.5, False), (1.0, True), (0.0, False)):
-        ready.margin.setValue(margin)
-        ready.square.setChecked(square)
+        ready.form.margin.setValue(margin)
+        ready.form.square.setChecked(square)
         cut = [record.box for record in make_crops(study, margin=margin, square=square).records[:2]]
         assert corners(ready) == sorted(tuple(np.array(box) - 0.5) for box in cut)
-    assert ready.boxes.edge_color[0][:3] == pytest.approx(np.array([0xD5, 0x5E, 0x00]) / 255, abs=1e-6)
+    assert ready.boxes.layer.edge_color[0][:3] == pytest.approx(np.array([0xD5, 0x5E, 0x00]) / 255, abs=1e-6)
 
 
 def test_boxes_follow_the_cube_and_the_annotation(ready: CropDock, study: Study, viewer: Any, qtbot: Any) -> None:
@@ -117,7 +117,7 @@ def test_boxes_follow_the_cube_and_the_annotation(ready: CropDock, study: Study,
     ready.preview.setChecked(True)
     session.show_cube("B")
     assert len(corners(ready)) == 1
-    assert ready.boxes.name == "B · crop boxes"
+    assert ready.boxes.layer.name == "B · crop boxes"
     extra = np.zeros(SHAPE, bool)
     extra[30:35, 50:55] = True
     study.save_annotation(study.annotation("B").with_instance(extra, "nevus"))
@@ -134,9 +134,9 @@ def test_boxes_go_when_no_longer_asked_for_or_when_the_user_removes_them(ready: 
     ready.preview.setChecked(False)
     assert [layer.name for layer in viewer.layers] == ["A · cube"]
     ready.preview.setChecked(True)
-    viewer.layers.remove(ready.boxes)
+    viewer.layers.remove(ready.boxes.layer)
     assert not ready.preview.isChecked()
-    ready.margin.setValue(0.7)  # does not bring it back
+    ready.form.margin.setValue(0.7)  # does not bring it back
     assert [layer.name for layer in viewer.layers] == ["A · cube"]
 
 
@@ -159,16 +159,9 @@ def test_a_crop_that_fails_or_is_cancelled_leaves_the_old_crops(
 
 
 def test_margin_and_square_come_back_at_the_next_start(ready: CropDock, viewer: Any) -> None:
-    ready.margin.setValue(0.8)
-    ready.square.setChecked(True)
+    ready.form.margin.setValue(0.8)
+    ready.form.square.setChecked(True)
     again = CropDock(viewer)
-    assert again.margin.value() == pytest.approx(0.8)
-    assert again.square.isChecked()
+    assert again.form.margin.value() == pytest.approx(0.8)
+    assert again.form.square.isChecked()
     again.deleteLater()
-
-
-def test_drafts_have_no_box(study: Study) -> None:
-    annotation = study.annotation("A")
-    first, second = annotation.instances
-    study.save_annotation(annotation.replace(instances=(first, type(second)(2, "nevus", status="draft"))))
-    assert [box for box, _ in boxes_of(study, "A", 0.0, False)] == [(10, 20, 20, 40)]
