@@ -21,6 +21,8 @@ class Background(QObject):
     ----------
     latest_only : bool
         A function that has not begun when the next one comes is dropped: its answer would be stale.
+    parent : QObject, optional
+        When it goes, what has not begun is dropped and the thread ends.
 
     Attributes
     ----------
@@ -34,7 +36,10 @@ class Background(QObject):
     failed = Signal(int, object)
 
     def __init__(self, *, latest_only: bool = False, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+        # not as a child: deleted with its parent while the thread emits, it would take the whole program with it
+        super().__init__()
+        if parent is not None:
+            parent.destroyed.connect(self._parent_gone)
         self._latest_only = latest_only
         self._waiting: deque[tuple[int, Callable[[], Any]]] = deque()
         self._condition = threading.Condition()
@@ -68,6 +73,11 @@ class Background(QObject):
             self._closed, self._thread = True, None
             self._condition.notify_all()
         return finished
+
+    def _parent_gone(self) -> None:
+        with self._condition:
+            self._waiting.clear()
+        self.close(timeout_s=0)
 
     def _work(self) -> None:
         while True:

@@ -21,8 +21,7 @@ from napari_hsisynth.widgets.annotator_identity import annotator_name
 from napari_hsisynth.widgets.session import Session
 
 _EDGE_PX = 1.5
-_DASHES = 7  # on a side
-_DASH = 0.6  # of the distance between the starts of two
+_DASH = 0.2  # of a side
 #: Painting tells of every stroke of the mouse; the boxes follow this much later, ms.
 _FOLLOW_MS = 60
 
@@ -143,8 +142,11 @@ class CropBoxes(QObject):
         session.annotation_changed.connect(self._annotation_changed)
 
     def close(self) -> None:
-        """Let go of the session and the viewer, which live longer."""
+        """Take the boxes away and let go of the session and the viewer, which live longer."""
         self._unwatch()
+        layer, self.layer = self.layer, None
+        if layer is not None and layer in self.viewer.layers:
+            self.viewer.layers.remove(layer)
         for signal, slot in (
             (self.viewer.layers.events.inserted, self._layer_added),
             (self.viewer.layers.events.removed, self._layer_removed),
@@ -279,9 +281,10 @@ class CropBoxes(QObject):
     def _draw(self, name: str, found: list[Outline]) -> None:
         if (name, found) == self._drawn and self.layer is not None:
             return
-        self._drawn = name, found
         layer = self.layer or self._add_layer()
-        layer.name = name
+        if self._drawn is None or name != self._drawn[0]:  # while the cube stays, the user may rename the layer
+            layer.name = name
+        self._drawn = name, found
         data, kinds, colours, texts = _shapes(found)
         if kinds != list(layer.shape_type) or not kinds:
             layer.data = []
@@ -289,7 +292,8 @@ class CropBoxes(QObject):
                 layer.add(data, shape_type=kinds, edge_width=_EDGE_PX, edge_color=colours, face_color="transparent")
         else:  # the usual case while painting: the same boxes elsewhere
             layer.data = data
-            layer.edge_color = colours
+            if colours != list(layer.features["colour"]):
+                layer.edge_color = colours
         layer.features = {"text": np.array(texts, dtype=object), "colour": np.array(colours, dtype=object)}
 
     def _keep_still(self, _event: Any = None) -> None:
@@ -323,7 +327,7 @@ _PAINTED = ("paint", "set_data", "data")
 
 
 def _shapes(found: list[Outline]) -> tuple[list[NDArray[np.float64]], list[str], list[str], list[str]]:
-    """Return corners, kinds, colours and texts for napari; of a dashed box's many lines the first has the text."""
+    """Return corners, kinds, colours and texts for napari; of a dashed box's parts the first has the text."""
     data: list[NDArray[np.float64]] = []
     kinds: list[str] = []
     colours: list[str] = []
@@ -331,21 +335,22 @@ def _shapes(found: list[Outline]) -> tuple[list[NDArray[np.float64]], list[str],
     for outline in found:
         y0, x0, y1, x1 = outline.box
         corners = np.array([[y0, x0], [y0, x1], [y1, x1], [y1, x0]]) - 0.5
-        parts = [corners] if outline.cut else _dashes(corners)
-        data += parts
-        kinds += ["rectangle" if outline.cut else "line"] * len(parts)
+        parts = [("rectangle", corners)] if outline.cut else _dashes(corners)
+        kinds += [kind for kind, _ in parts]
+        data += [part for _, part in parts]
         colours += [DIAGNOSIS_COLOURS[outline.diagnosis]] * len(parts)
         texts += [outline.text] + [""] * (len(parts) - 1)
     return data, kinds, colours, texts
 
 
-def _dashes(corners: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    starts, steps = corners, (np.roll(corners, -1, axis=0) - corners) / _DASHES
-    return [
-        np.stack([start + k * step, start + (k + _DASH) * step])
-        for start, step in zip(starts, steps, strict=True)
-        for k in range(_DASHES)
-    ]
+def _dashes(corners: NDArray[np.float64]) -> list[tuple[str, NDArray[np.float64]]]:
+    """Return the corners and the middles of the sides: few pieces, since napari takes about 1 ms for each."""
+    parts = []
+    for before, corner, after in zip(np.roll(corners, 1, axis=0), corners, np.roll(corners, -1, axis=0), strict=True):
+        arms = [corner + _DASH * (before - corner), corner, corner + _DASH * (after - corner)]
+        middle = [corner + share * (after - corner) for share in (0.5 - _DASH / 2, 0.5 + _DASH / 2)]
+        parts += [("path", np.array(arms)), ("line", np.array(middle))]
+    return parts
 
 
 def _disconnect(signal: Any, slot: Any) -> None:

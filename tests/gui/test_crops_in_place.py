@@ -89,10 +89,10 @@ def test_boxes_follow_the_painting_before_anything_is_saved(
     masks.show_draft(draft)
     qtbot.waitUntil(lambda: boxes(dock).get("draft · not cropped until accepted") == (), timeout=WAIT_MS)
     assert dock.told.text() == "dashed: 1 not cropped until accepted"
-    drawn = np.concatenate(
-        [one for one, kind in zip(dock.boxes.layer.data, dock.boxes.layer.shape_type, strict=True) if kind == "line"]
-    )
+    pieces = zip(dock.boxes.layer.data, dock.boxes.layer.shape_type, strict=True)
+    drawn = np.concatenate([piece for piece, kind in pieces if kind != "rectangle"])
     assert (drawn.min(axis=0) + 0.5).tolist() == [2, 3]
+    assert (drawn.max(axis=0) + 0.5).tolist() == [8, 9]
     masks.show_draft(None)
     qtbot.waitUntil(lambda: not dock.told.text(), timeout=WAIT_MS)
     assert session.viewer.layers.selection.active is masks.lesions
@@ -123,6 +123,9 @@ def test_size_and_square_redraw_at_once_and_what_is_not_cut_is_dashed_and_told(
     dock.form.diagnosis.setCurrentIndex(dock.form.diagnosis.findData(Diagnosis.MELANOMA))
     assert boxes(dock)["lesion 1 · nevus: not cropped"] == ()
     assert not dock.boxes.layer.editable
+    dock.boxes.layer.name = "mine"
+    dock.form.margin.setValue(0.1)
+    assert dock.boxes.layer.name == "mine"
     session.show_cube("C")
     assert boxes(dock) == {}
     assert dock.told.text() == "no lesion is marked in this cube"
