@@ -14,7 +14,9 @@ Examples
 (True, True)
 """
 
-from napari_hsisynth.segment.batch import SegmentReport, segment_cube, segment_path, segment_study
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from napari_hsisynth.segment.prompts import Prompts, Proposals
 from napari_hsisynth.segment.registry import ENTRY_POINT_GROUP, Segmenter, list_segmenters, load_segmenter
 
@@ -30,3 +32,15 @@ __all__ = [
     "segment_path",
     "segment_study",
 ]
+
+if TYPE_CHECKING:
+    from napari_hsisynth.segment.batch import SegmentReport, segment_cube, segment_path, segment_study
+
+_BATCH = ("SegmentReport", "segment_cube", "segment_path", "segment_study")
+
+
+def __getattr__(name: str) -> Any:
+    # late, because it loads studies, which the process behind every first click would wait for
+    if name in _BATCH:
+        return getattr(import_module(f"{__name__}.batch"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -44,12 +44,9 @@ def _make_one_of_each() -> None:
         import numpy as np
         from napari.layers import Labels, Points, Shapes
 
-        from napari_hsisynth.segment import load_segmenter
-
         Labels(np.zeros((2, 2), int))
         Points(np.zeros((1, 2)))
         Shapes(np.array([[0, 0], [0, 1], [1, 1]]), shape_type="polygon")
-        load_segmenter("spectral")
     finally:
         _done.set()  # whatever was wrong will be said when the real layer is made
 
