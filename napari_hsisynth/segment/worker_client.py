@@ -288,5 +288,13 @@ class WorkerClient:
         if question.deaths < _MOST_DEATHS:
             self._send(question)
         else:
-            last = f": {words.splitlines()[-1]}" if words else ""
-            self._fail(SegmenterError(f"its process ended twice over this ({why}){last}"))
+            self._fail(SegmenterError(f"its process ended twice over this ({why}){_cause(why, words)}"))
+
+
+def _cause(why: str, words: str) -> str:
+    """What may have ended a process, from its exit status and the last lines of its log."""
+    lines = words.splitlines()
+    fatal = [line for line in lines if line.startswith("Fatal Python error")]  # many lines of detail follow it
+    if why == "exit -9" and not fatal:
+        return ": perhaps there was not enough memory"
+    return f": {(fatal or lines)[-1]}" if lines else ""

@@ -9,7 +9,7 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_hsisynth.cube import Cube
-from napari_hsisynth.segment import Prompts
+from napari_hsisynth.segment import Prompts, Proposals
 from napari_hsisynth.segment.worker_client import Answered, Failed, Notice, Restarted, WorkerClient
 from napari_hsisynth.segment.worker_messages import Choice, StoredCube
 from napari_hsisynth.widgets import settings
@@ -51,7 +51,7 @@ class SegmenterClient(QObject):
         self.state = ""
         self._identity: dict[str, str] = {}
         self._awaited, self._awaited_state = 0, ""
-        self._noticed.connect(self._take)  # which brings it from the client's thread to this one
+        self._noticed.connect(self._heed)  # which brings it from the client's thread to this one
         self._worker = WorkerClient(self._tell, in_memory)
 
     @property
@@ -127,22 +127,26 @@ class SegmenterClient(QObject):
         with contextlib.suppress(RuntimeError):  # Qt may have deleted this meanwhile
             self._noticed.emit(notice)
 
-    def _take(self, notice: Notice) -> None:
-        if isinstance(notice, Answered | Failed):
-            if notice.number == self._awaited:
-                self._awaited = 0
-                self._finish(notice)
-            return
-        if isinstance(notice, Restarted):
-            self.restarted.emit(f"{self.name}: {notice.text}")
-        if self._awaited:
-            self.say("starting" if isinstance(notice, Restarted) else self._awaited_state)
-
-    def _finish(self, notice: Answered | Failed) -> None:
+    def _heed(self, notice: Notice) -> None:
         if isinstance(notice, Answered):
-            self._identity = notice.identity
-            self.say("ready")
-            self.answered.emit(notice.proposals)
+            self._take(notice.number, notice.proposals, notice.identity)
+        elif isinstance(notice, Failed):
+            self._take_failure(notice.number, notice.error)
         else:
-            self.say(str(notice.error))
-            self.failed.emit(f"{self.name}: {notice.error}")
+            if isinstance(notice, Restarted):
+                self.restarted.emit(f"{self.name}: {notice.text}")
+            if self._awaited:
+                self.say("starting" if isinstance(notice, Restarted) else self._awaited_state)
+
+    def _take(self, number: int, answer: Proposals | None, identity: Mapping[str, str] | None = None) -> None:
+        if number == self._awaited:
+            self._awaited = 0
+            self._identity = dict(identity or {})
+            self.say("ready")
+            self.answered.emit(answer)
+
+    def _take_failure(self, number: int, error: Exception) -> None:
+        if number == self._awaited:
+            self._awaited = 0
+            self.say(str(error))
+            self.failed.emit(f"{self.name}: {error}")

@@ -14,7 +14,6 @@ from qtpy.QtTest import QTest
 
 from napari_hsisynth import Cube, Study
 from napari_hsisynth.segment import Proposals
-from napari_hsisynth.segment.worker_client import Answered
 from napari_hsisynth.study import Diagnosis
 from napari_hsisynth.widgets.annotate_dock import AnnotateDock, age_text
 from napari_hsisynth.widgets.layers import add_cube
@@ -77,7 +76,7 @@ class Bench:
         """Wait until the segmenter has answered and all is on disk."""
 
         def quiet() -> bool:
-            busy = self.drafts.waiting or self.drafts.segmenter.busy
+            busy = self.drafts.waiting or self.drafts.segmenter.state == "preparing"
             return not busy and not self.lesions._unsaved and not self.lesions._save_later.isActive()
 
         self.qtbot.waitUntil(quiet, timeout=WAIT_MS)
@@ -348,7 +347,7 @@ def test_candidates_take_turns_and_stale_answers_are_dropped(bench, study):
     shown = bench.drafts.draft
     nothing = Proposals.none(SHAPE)
     client = bench.drafts.segmenter
-    client._take(Answered(client._awaited - 1, nothing, {}))
+    client._take(client._awaited - 1, nothing)
     assert bench.drafts.draft is shown
 
 
