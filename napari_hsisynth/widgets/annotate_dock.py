@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 from weakref import ref
 
+from napari.utils.notifications import show_warning
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
@@ -16,6 +17,7 @@ from napari_hsisynth.widgets.annotator import Annotator
 from napari_hsisynth.widgets.command_line import CommandLine
 from napari_hsisynth.widgets.cube_bar import CubeBar
 from napari_hsisynth.widgets.draft_panel import DraftPanel
+from napari_hsisynth.widgets.embedding_ahead import EmbeddingAhead
 from napari_hsisynth.widgets.job_dock import wrapped
 from napari_hsisynth.widgets.lesion_list import LesionList
 from napari_hsisynth.widgets.scroll_column import ScrollColumn
@@ -52,6 +54,8 @@ class AnnotateDock(QWidget):
         self.annotator = Annotator(self.viewer)
         self._saved_at: float | None = None
         self._build()
+        self._ahead = EmbeddingAhead(self.annotator)
+        self.annotator.drafts.segmenter.restarted.connect(show_warning)
         self._keys: tuple[str, ...] = ()
         self._home: Any = lambda: None
         self._warm_up = WarmUp(self)
@@ -147,6 +151,8 @@ class AnnotateDock(QWidget):
                 self.viewer.bind_key(key, None, overwrite=True)
             is_closed = self.window() is not self._home()  # napari keeps the widget, but in no window
             self.annotator.deactivate() if is_closed else self.annotator.pause()
+            if is_closed:
+                self.annotator.drafts.segmenter.rest()
 
     # --- showing
 

@@ -14,7 +14,6 @@ from napari_hsisynth.study.annotation import now
 from napari_hsisynth.widgets.annotate_target import Draft, Target
 from napari_hsisynth.widgets.annotator_identity import annotator_name
 from napari_hsisynth.widgets.draft_maker import DraftMaker
-from napari_hsisynth.widgets.embedding_ahead import EmbeddingAhead
 from napari_hsisynth.widgets.layers import front_cube_layer, is_borrowed, is_cube_layer, layer_cube
 from napari_hsisynth.widgets.lesion_editor import LesionEditor
 from napari_hsisynth.widgets.session import session_for
@@ -65,8 +64,6 @@ class Annotator(QObject):
             part.changed.connect(self.changed)
         self.drafts.answered.connect(self._answered)
         self.drafts.failed.connect(self._failed)
-        self.drafts.segmenter.restarted.connect(show_warning)
-        self._ahead = EmbeddingAhead(self)
         self.lesions.saved.connect(self._saved)
         self.lesions.not_saved.connect(self._failed)
 
@@ -104,7 +101,6 @@ class Annotator(QObject):
         self._active, self._layer_left = False, None
         self._leave()
         self.lesions.flush()
-        self.drafts.segmenter.rest()
         self.changed.emit()
 
     def retarget(self) -> None:
