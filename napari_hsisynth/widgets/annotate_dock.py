@@ -115,6 +115,9 @@ class AnnotateDock(QWidget):
             "J": partial(annotator.step, -1),
             "K": partial(annotator.step, 1),
             "U": annotator.lesions.toggle_unsure,
+            "Shift-U": annotator.toggle_lesion_unsure,
+            "Control-Z": annotator.undo,
+            "Control-Shift-Z": annotator.redo,
             "Q": annotator.lesions.masks.toggle,
             "Escape": partial(annotator.set_prompting, False),
         }

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from napari.layers import Image, Layer
+import numpy as np
+from napari.layers import Layer
 from napari.utils.notifications import show_error, show_warning
-from qtpy.QtCore import QObject, QTimer, Signal
+from numpy.typing import NDArray
+from qtpy.QtCore import Signal
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import Diagnosis, Instance, Study
 from napari_hsisynth.study.annotation import now
-from napari_hsisynth.widgets.annotate_target import Draft, Target
+from napari_hsisynth.widgets.annotate_target import Target, delay
+from napari_hsisynth.widgets.annotation_history import AnnotationState
 from napari_hsisynth.widgets.annotator_identity import annotator_name
+from napari_hsisynth.widgets.cube_follower import CubeFollower
+from napari_hsisynth.widgets.draft import Draft
 from napari_hsisynth.widgets.draft_maker import DraftMaker
-from napari_hsisynth.widgets.layers import front_cube_layer, is_borrowed, is_cube_layer, layer_cube
 from napari_hsisynth.widgets.lesion_editor import LesionEditor
-from napari_hsisynth.widgets.session import session_for
+from napari_hsisynth.widgets.lesion_picker import LesionPicker
+from napari_hsisynth.widgets.undo import Undo
+
+_TIDY_MS, _PREPARE_MS = 50, 100  # after a cube has gone, and come
 
 
-class Annotator(QObject):
+class Annotator(CubeFollower):
     """Follows the cube that is shown, and turns drafts into its lesions.
 
     Parameters
@@ -28,68 +37,82 @@ class Annotator(QObject):
 
     Attributes
     ----------
-    changed : Signal
-        Anything that the dock shows.
     saved : Signal
         An annotation is on disk.
     prompting : bool
         Whether the user wants clicks to make prompts; `drafts.prompts.active` says whether they do just now.
+    note : str
+        What the last step did besides: to other lesions, for example.
+    trouble : str
+        What went wrong last and is not put right.
     """
 
-    changed = Signal()
     saved = Signal()
 
     def __init__(self, viewer: Any) -> None:
-        super().__init__()
-        self.viewer, self.session = viewer, session_for(viewer)
+        super().__init__(viewer)
         self.lesions = LesionEditor(viewer)
         self.drafts = DraftMaker(viewer, self.lesions.masks)
-        self.target: Target | None = None
+        self.picker = LesionPicker(viewer, self.lesions.masks)
+        self.steps = Undo(self._state, self._bring_back)
         self.selected: int | None = None
         self.prompting = True
-        self.trouble = ""
-        self._active = self._accept_next = self._announcing = False
-        self._layer_left: Layer | None = None
+        self.trouble = self.note = ""
+        self._accept_next = self._announcing = False
+        self._tidy_soon = delay(self, _TIDY_MS, self._tidy)
+        self._prepare_soon = delay(self, _PREPARE_MS, self._prepare)
+        masks = self.lesions.masks
         self._connections: list[tuple[Any, Any]] = [
             (self.drafts.prompts.active_changed, self._prompting_changed),
-            (self.session.study_changed, lambda _: self.retarget()),
-            (self.session.cube_changed, lambda _: self.retarget()),
+            (masks.undo_asked, self.undo),
+            (masks.redo_asked, self.redo),
+            (self.picker.picked, self.select),
             (self.session.annotation_changed, self._annotated_elsewhere),
-            (viewer.layers.selection.events.active, self._layer_chosen),
-            (viewer.layers.events.removed, self._layer_removed),
         ]
         for signal, slot in self._connections:
             signal.connect(slot)
         for part in (self.lesions, self.drafts):
             part.changed.connect(self.changed)
+            part.stepped.connect(self._stepped)
         self.drafts.answered.connect(self._answered)
         self.drafts.failed.connect(self._failed)
         self.lesions.saved.connect(self._saved)
+        self.lesions.said.connect(self._say)
         self.lesions.not_saved.connect(self._failed)
 
     # --- which cube
 
-    def activate(self) -> None:
-        """Begin, or go on, with the cube that is shown."""
-        self._active = True
-        self.retarget()
-        if self._layer_left is not None and self._layer_left in self.viewer.layers:
-            self.viewer.layers.selection.active = self._layer_left
-        self._layer_left = None
+    def _arrive(self, target: Target) -> None:
+        self.lesions.attach(target)
+        known = self.steps.known(target)
+        self.target, self.selected = target, known.selected if known is not None else None
+        self.drafts.attach(target, known.draft if known is not None else None)
+        self.steps.attach(target)
+        self.lesions.masks.choose(self._outlined)
+        self.picker.enabled = True
+        if self.prompting:
+            self.drafts.prompts.start()
+        self._prepare_soon.start()
 
-    def pause(self) -> None:
-        """Give the mouse back and follow no cube until `activate`; layers and draft stay."""
-        self._active = False
-        self.flush()
-        active = self.viewer.layers.selection.active
-        if self.target is not None and active in self._own_layers():
-            self._layer_left = active
-            self.viewer.layers.selection.active = self.target.layer
+    def _leave(self) -> None:
+        self.target = self.selected = None
+        self._accept_next = self.picker.enabled = False
+        self.trouble = self.note = ""
+        self.steps.detach()
+        self.drafts.detach()
+        self.lesions.detach()
+        self._tidy_soon.start()
 
-    @property
-    def following(self) -> bool:
-        """Whether it turns to every cube that is shown."""
-        return self._active
+    def _tidy(self) -> None:
+        """Take the layers away if no other cube has come that uses them."""
+        if self.target is None:
+            self.lesions.masks.remove()
+            self.drafts.prompts.remove()
+
+    def _prepare(self) -> None:
+        # napari needs a while to make a layer: better now than when the first click waits for it
+        if self.target is not None:
+            self.lesions.masks.ensure_draft()
 
     def _own_layers(self) -> list[Layer]:
         prompts, masks = self.drafts.prompts, self.lesions.masks
@@ -98,78 +121,21 @@ class Annotator(QObject):
 
     def deactivate(self) -> None:
         """Save, take the layers away and follow no cube until `activate`."""
-        self._active, self._layer_left = False, None
-        self._leave()
-        self.lesions.flush()
-        self.changed.emit()
-
-    def retarget(self) -> None:
-        """Turn to the cube that is shown now."""
-        if self._active:
-            layer = self.session.cube_layer if self.session.cube_id else None
-            self._turn_to(layer or front_cube_layer(self.viewer))
-
-    def _layer_chosen(self, event: Any) -> None:
-        # Only another cube counts: taking the brush to the lesions must not lose the cube. And not yet: while
-        # the session exchanges cubes, it does not say which cube of the study the new layer is.
-        if self._active and is_cube_layer(event.value):
-            QTimer.singleShot(0, self._follow_chosen)
-
-    def _follow_chosen(self) -> None:
-        chosen = self.viewer.layers.selection.active
-        if self._active and is_cube_layer(chosen):
-            self._turn_to(chosen)
-
-    def _layer_removed(self, event: Any) -> None:
-        if self.target is not None and event.value is self.target.layer:
-            self._turn_to(None)
-            QTimer.singleShot(0, self.retarget)  # napari is still in the middle of removing
-
-    def _turn_to(self, layer: Image | None) -> None:
-        if layer is not None and is_borrowed(layer):
-            return  # one of the pair that Compare shows for a while
-        in_study = layer is not None and layer is self.session.cube_layer and self.session.cube_id is not None
-        study, cube_id = (self.session.study, self.session.cube_id) if in_study else (None, None)
-        before = self.target
-        if before is not None and before.layer is layer and before.cube_id == cube_id:
-            return
-        self._leave()
-        cube = layer_cube(layer) if layer is not None else None
-        if layer is not None and cube is not None:
-            try:
-                known = study is not None and cube_id is not None
-                diagnosis = study.entry(cube_id).diagnosis if known else Diagnosis.OTHER  # type: ignore[union-attr, arg-type]
-                target = Target(layer, cube, diagnosis, study, cube_id)
-                self.lesions.attach(target)
-            except InputError as error:
-                self._failed(str(error))
-                return
-            self.target = target
-            self.drafts.attach(target)
-            if self.prompting:
-                self.drafts.prompts.start()
-        self.changed.emit()
-
-    def _leave(self) -> None:
-        """Keep everything of the present cube, and let go of it."""
-        self.target = self.selected = None
-        self._accept_next = False
-        self.trouble = ""
-        self.drafts.detach()
-        self.lesions.detach()
+        super().deactivate()
+        self._tidy()
 
     def flush(self) -> None:
         """Have all that was done written before returning."""
-        self.drafts.remember()
+        self.drafts.flush()
         self.lesions.flush()
 
     def shutdown(self) -> None:
         """Save, take the layers away and let go of the viewer."""
-        self._active = False
+        self._stop_following()
         for signal, slot in self._connections:
             signal.disconnect(slot)
         self.session.release_clicks(self)
-        self.target = None
+        self.picker.disconnect()
         self.drafts.close()
         self.lesions.close()
 
@@ -193,10 +159,14 @@ class Annotator(QObject):
             return
         editing = draft.editing if self.lesions.instance(draft.editing) is not None else None
         number = editing or book.next_number(self.lesions.labels)
-        fields = {"annotator": annotator_name(), "time": now(), **self.drafts.record()}
-        self.selected = number
-        self.lesions.put(Instance(number, draft.diagnosis, **fields), draft.mask)
-        self.drafts.take_next_proposed()
+        made = Instance(number, draft.diagnosis, annotator=annotator_name(), time=now(), **draft.record())
+        step = f"accept lesion {number}"
+        with self.steps.one_step(step):
+            if self.lesions.put(made, draft.mask, step):
+                self.selected = number
+                self.drafts.drop(draft.without_shown())
+                self.lesions.masks.choose(self._outlined)
+        self.changed.emit()
 
     def _accept_selected(self) -> None:
         instance = self.lesions.instance(self.selected)
@@ -207,8 +177,9 @@ class Annotator(QObject):
 
     def new_lesion(self) -> None:
         """Start a further lesion: no prompts, and clicks make some."""
-        self.selected = None
-        self.drafts.clear()
+        self.select(None)
+        self.drafts.drop()
+        self.steps.note("new lesion")
         self.set_prompting(True)
 
     def set_prompting(self, on: bool) -> None:
@@ -224,21 +195,74 @@ class Annotator(QObject):
         """Take a lesion up again with the prompts it was made by."""
         instance = self.lesions.instance(number)
         if instance is not None:
-            self.selected, self.prompting = number, True
+            self.prompting = True
             self.drafts.reopen(instance, self.lesions.labels == number)
+            self.select(number)
 
     def delete(self, number: int) -> None:
         """Delete a lesion; undo brings it back."""
-        if self.draft is not None and self.draft.editing == number:
-            self.drafts.clear()
-        self.selected = None
-        self.lesions.delete(number)
+        with self.steps.one_step(f"delete lesion {number}"):
+            if self.draft is not None and self.draft.editing == number:
+                self.drafts.drop()
+            self.selected = None
+            self.lesions.delete(number)
+            self.lesions.masks.choose(None)
 
     def select(self, number: int | None) -> None:
-        """Mean this lesion with the next change of diagnosis, or with Accept."""
+        """Mean this lesion with the next change; it is outlined, and brought into view."""
         if number != self.selected:
             self.selected = number
             self.changed.emit()
+        self.lesions.masks.choose(self._outlined)
+        if number is not None:
+            self.picker.bring_into_view(self.lesions.labels == number)
+
+    @property
+    def _outlined(self) -> int | None:
+        """The selected lesion, unless the draft shows what becomes of it."""
+        editing = self.draft.editing if self.draft is not None else None
+        return self.selected if self.selected != editing else None
+
+    def toggle_lesion_unsure(self) -> None:
+        """Mark the selected lesion as unsure, or as accepted again."""
+        instance = self.lesions.instance(self.selected)
+        if instance is None:
+            show_warning("Choose a lesion first: click its row, or the lesion with the mouse free of prompts.")
+        else:
+            self.set_lesion_status(instance.id, "accepted" if instance.status == "unsure" else "unsure")
+
+    def set_lesion_status(self, number: int, status: str) -> None:
+        """Give a lesion a status: draft, accepted or unsure."""
+        self.lesions.change(number, status=status, annotator=annotator_name(), time=now())
+
+    def refine(self, step: str, work: Callable[[NDArray[np.bool_]], NDArray[np.bool_]]) -> None:
+        """Change the mask of the draft, else of the selected lesion.
+
+        Parameters
+        ----------
+        step : str
+            What is done, for people.
+        work : callable
+            From mask to mask, shape (y, x).
+        """
+        draft, instance = self.draft, self.lesions.instance(self.selected)
+        mask = draft.mask if draft is not None else None
+        if mask is None and instance is not None and draft is None:
+            mask = self.lesions.labels == instance.id
+        if mask is None:
+            show_warning("Nothing to refine yet: make a mask, or choose a lesion.")
+            return
+        refined = work(mask)
+        if not refined.any():
+            self._say(f"{step}: nothing would be left, so it stays as it is")
+        elif np.array_equal(refined, mask):
+            self._say(f"{step}: nothing to change")
+        elif draft is not None:
+            self.drafts.refine(refined, step)
+        elif instance is not None:
+            # its prompts no longer give its mask
+            changed = replace(instance, prompts=None, score=None, annotator=annotator_name(), time=now())
+            self.lesions.put(changed, refined, f"{step} of lesion {instance.id}")
 
     def set_diagnosis(self, diagnosis: Diagnosis) -> None:
         """Give a diagnosis to the draft, else to the selected lesion."""
@@ -247,40 +271,39 @@ class Annotator(QObject):
         elif self.selected is not None:
             self.lesions.change(self.selected, diagnosis=diagnosis)
 
-    # --- other cubes
+    # --- back and forth
 
-    def cube_ids(self) -> list[str]:
-        """Ids of the study's cubes."""
-        study = self.session.study
-        return [entry.id for entry in study.entries] if study is not None else []
+    def undo(self) -> None:
+        """Take the last step back, whatever it was."""
+        self._accept_next = False
+        self.steps.undo()
 
-    def step(self, by: int) -> None:
-        """Show the cube `by` places on; the list does not wrap."""
-        ids = self.cube_ids()
-        if not ids:
-            return
-        here = ids.index(self.session.cube_id) if self.session.cube_id in ids else (-1 if by > 0 else len(ids))
-        if 0 <= here + by < len(ids):
-            self._show_cube(ids[here + by])
+    def redo(self) -> None:
+        """Make the step again that was taken back last."""
+        self._accept_next = False
+        self.steps.redo()
 
-    def next_todo(self) -> None:
-        """Show the next cube whose status is todo, after the last one beginning again."""
-        study, ids = self.session.study, self.cube_ids()
-        if study is None:
-            return
-        self.lesions.flush()
-        here = ids.index(self.session.cube_id) + 1 if self.session.cube_id in ids else 0
-        for cube_id in ids[here:] + ids[:here]:
-            if cube_id != self.session.cube_id and study.annotation_summary(cube_id).status == "todo":
-                self._show_cube(cube_id)
-                return
-        show_warning("No other cube of this study is to do.")
+    def _state(self) -> AnnotationState:
+        book = self.lesions.book
+        assert book is not None
+        return AnnotationState(self.lesions.runs, book.known, book.status, self.draft, self.selected)
 
-    def _show_cube(self, cube_id: str) -> None:
-        try:
-            self.session.show_cube(cube_id)
-        except InputError as error:
-            show_error(str(error))
+    def _bring_back(self, state: AnnotationState) -> None:
+        self.note, self.selected = "", state.selected
+        self.lesions.bring_back(state)
+        if state.draft is not self.draft:
+            self.drafts.bring_back(state.draft)
+        self.lesions.masks.choose(self._outlined)
+        self.changed.emit()
+
+    def _stepped(self, step: str) -> None:
+        self.note = ""
+        self.steps.note(step)
+        self.changed.emit()
+
+    def _say(self, note: str) -> None:
+        self.note = note
+        self.changed.emit()
 
     # --- what comes back
 
@@ -292,7 +315,9 @@ class Annotator(QObject):
         self.changed.emit()
 
     def _answered(self) -> None:
-        if self._accept_next:
+        if not self.drafts.prompts.dragging:
+            self.steps.amend()
+        if self._accept_next and not self.drafts.waiting:
             self._accept_next = False
             self.accept()
 
@@ -315,7 +340,8 @@ class Annotator(QObject):
     def _annotated_elsewhere(self, cube_id: str) -> None:
         if not self._announcing and self.target is not None and self.target.cube_id == cube_id:
             try:
-                self.lesions.read_again()
+                if self.lesions.read_again():
+                    self.steps.attach(self.target)
             except InputError as error:
                 self._failed(str(error))
             self.changed.emit()

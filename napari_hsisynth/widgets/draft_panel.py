@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_hsisynth.study import Diagnosis
 from napari_hsisynth.widgets.annotator import Annotator
 from napari_hsisynth.widgets.job_dock import choice, wrapped
 from napari_hsisynth.widgets.push_button import push_button
+from napari_hsisynth.widgets.refine_row import RefineRow
 
-HINT = "left click inside · Ctrl+click outside · drag a box · Delete a prompt · Shift+drag moves the view · Esc ends"
+HINT = (
+    "left click inside · Ctrl+click outside · drag a box · drag a prompt to move it · Delete removes it · "
+    "Shift+drag moves the view · Esc ends"
+)
 
 
 class DraftPanel(QWidget):
-    """Number, diagnosis and candidate of the draft; accept, clear, new, prompt, undo, redo.
+    """Number, diagnosis and candidate of the draft; accept, clear, new, prompt, undo, redo; refining; overlaps.
 
     Parameters
     ----------
@@ -29,6 +34,11 @@ class DraftPanel(QWidget):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.addLayout(self._lesion_row())
         rows.addLayout(self._buttons())
+        self.refine_row = RefineRow(annotator, self)
+        rows.addWidget(self.refine_row)
+        rows.addLayout(self._overlap_row())
+        self.note = wrapped("", self)
+        rows.addWidget(self.note)
         self.hint = wrapped(HINT, self)
         rows.addWidget(self.hint)
 
@@ -36,6 +46,8 @@ class DraftPanel(QWidget):
         self.lesion = QLabel(self)
         self.diagnosis = choice(self, "Of the lesion in the making, else of the one chosen in the table")
         self.diagnosis.setAccessibleName("diagnosis")
+        # by a click it would keep the keyboard, and take G, H and N for the beginnings of diagnoses
+        self.diagnosis.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         for diagnosis in Diagnosis:
             self.diagnosis.addItem(diagnosis.label, diagnosis)
         self.diagnosis.activated.connect(self._diagnosis_chosen)
@@ -52,21 +64,35 @@ class DraftPanel(QWidget):
         grid.setColumnStretch(1, 1)
         return grid
 
+    def _overlap_row(self) -> QGridLayout:
+        self.overlaps = choice(self, "Whose are the pixels that a lesion has in common with earlier ones")
+        self.overlaps.setAccessibleName("overlaps")
+        self.overlaps.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.overlaps.addItem("new lesion takes them", True)
+        self.overlaps.addItem("earlier lesion keeps them", False)
+        self.overlaps.setCurrentIndex(self.overlaps.findData(self.annotator.lesions.takes_overlaps))
+        self.overlaps.activated.connect(self._overlaps_chosen)
+        grid = QGridLayout()
+        grid.addWidget(QLabel("Overlaps:", self), 0, 0)
+        grid.addWidget(self.overlaps, 0, 1)
+        grid.setColumnStretch(1, 1)
+        return grid
+
     def _buttons(self) -> QGridLayout:
-        annotator, masks = self.annotator, self.annotator.lesions.masks
+        annotator = self.annotator
         self.accept_button = push_button(
             self, "Accept G", "Make the shown mask a lesion and save it (G)", annotator.accept
         )
         self.clear_button = push_button(
-            self, "Clear H", "Drop the prompts and the mask they gave (H)", annotator.drafts.clear
+            self, "Clear H", "Drop prompts and mask; of proposed lesions only the shown one (H)", annotator.drafts.clear
         )
         self.new_button = push_button(self, "New lesion N", "Start a further lesion (N)", annotator.new_lesion)
         self.prompt_button = QPushButton("Prompt", self)
         self.prompt_button.setCheckable(True)
         self.prompt_button.setToolTip(f"While pressed, the mouse makes prompts: {HINT}")
         self.prompt_button.clicked.connect(annotator.set_prompting)
-        self.undo_button = push_button(self, "Undo", "Take back the last change of the lesions", masks.undo)
-        self.redo_button = push_button(self, "Redo", "Make it again", masks.redo)
+        self.undo_button = push_button(self, "Undo", "", annotator.undo)
+        self.redo_button = push_button(self, "Redo", "", annotator.redo)
         grid = QGridLayout()
         buttons = (self.accept_button, self.clear_button, self.new_button)
         more = (self.prompt_button, self.undo_button, self.redo_button)
@@ -77,6 +103,9 @@ class DraftPanel(QWidget):
 
     def _diagnosis_chosen(self, _: Any) -> None:
         self.annotator.set_diagnosis(self.diagnosis.currentData())
+
+    def _overlaps_chosen(self, _: Any) -> None:
+        self.annotator.lesions.set_takes_overlaps(self.overlaps.currentData())
 
     def refresh(self) -> None:
         """Show the annotator's draft."""
@@ -97,3 +126,13 @@ class DraftPanel(QWidget):
         self.clear_button.setEnabled(draft is not None)
         self.prompt_button.setChecked(annotator.drafts.prompts.active)
         self.hint.setEnabled(annotator.drafts.prompts.active)
+        self.refine_row.refresh()
+        done, undone = annotator.steps.done, annotator.steps.undone
+        for button, step, word, keys in (
+            (self.undo_button, done, "Undo", "Ctrl+Z"),
+            (self.redo_button, undone, "Redo", "Ctrl+Shift+Z"),
+        ):
+            button.setEnabled(bool(step))
+            button.setToolTip(f"{word}: {step} ({keys})" if step else f"Nothing to {word.lower()} ({keys})")
+        self.note.setText(annotator.note)
+        self.note.setVisible(bool(annotator.note))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -13,13 +14,20 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.segment.batch import write_labels
-from napari_hsisynth.study import Annotation, Instance, Study
+from napari_hsisynth.segment.overlaps import placed
+from napari_hsisynth.study import Annotation, Instance
+from napari_hsisynth.study.label_runs import LabelRuns
+from napari_hsisynth.widgets import settings
 from napari_hsisynth.widgets.annotate_target import Target, delay
+from napari_hsisynth.widgets.annotation_history import AnnotationState
 from napari_hsisynth.widgets.background import Background
 from napari_hsisynth.widgets.lesion_book import LesionBook, LesionRow
 from napari_hsisynth.widgets.mask_layers import MaskLayers
 
-_SAVE_MS = 400  # after the last stroke of the brush
+_SAVE_MS = 300  # after the first stroke of the brush that is not saved yet
+_TAKES_OVERLAPS = "annotate/takes_overlaps"
+#: Fields of a lesion by which undo names a step.
+_SAID = ("diagnosis", "status")
 
 
 class LesionEditor(QObject):
@@ -36,6 +44,10 @@ class LesionEditor(QObject):
     ----------
     changed : Signal
         The lesions, or what is known of them.
+    stepped : Signal(str)
+        A change is complete: what was done, for people.
+    said : Signal(str)
+        What a change did to other lesions.
     saved : Signal
         The annotation of a cube is on disk: (study, cube id).
     not_saved : Signal
@@ -43,6 +55,8 @@ class LesionEditor(QObject):
     """
 
     changed = Signal()
+    stepped = Signal(str)
+    said = Signal(str)
     saved = Signal(object, str)
     not_saved = Signal(str)
 
@@ -52,12 +66,14 @@ class LesionEditor(QObject):
         self.masks.edited.connect(self._edited)
         self.target: Target | None = None
         self.book: LesionBook | None = None
-        self._before = np.zeros((1, 1), np.uint16)
-        self._putting = False
+        self.takes_overlaps = settings.value(_TAKES_OVERLAPS, True)
+        self._before = self.masks.labels
+        self._runs: tuple[NDArray[np.uint16], LabelRuns] | None = None
         self._saving = Background()
         self._saving.done.connect(self._stored)
         self._saving.failed.connect(self._not_stored)
-        self._unsaved: dict[int, tuple[Study, Annotation]] = {}
+        self._unsaved: dict[int, tuple[Target, Annotation]] = {}
+        self._refused: dict[Any, Annotation] = {}  # by the disk; kept here until it takes them
         self._loose: WeakKeyDictionary[Image, tuple[LesionBook, NDArray[np.uint16]]] = WeakKeyDictionary()
         self._save_later = delay(self, _SAVE_MS, self.save)
 
@@ -67,36 +83,46 @@ class LesionEditor(QObject):
         """Show the lesions of a cube; InputError if its annotation cannot be read, and then nothing is shown."""
         self.detach()
         self.book, labels = self._open_book(target)
-        self.target, self._before = target, labels.copy()
+        self.target = target
         self.masks.attach(target.layer, labels)
+        self._before = self.masks.labels
         self._colour()
+        if target.key in self._refused:
+            self._save_later.start()
 
     def detach(self) -> None:
-        """Save what is not saved, and take the layers away."""
+        """Save what is not saved, and let go of the cube; the layers stay for the next one."""
         if self.target is None or self.book is None:
             return
         if self._save_later.isActive():
             self.save()
         if self.target.study is None:
-            self._loose[self.target.layer] = (self.book, self.masks.labels)
+            self._loose[self.target.layer] = (self.book, self.labels)
         self.target = self.book = None
-        self.masks.attach(None)
+        self.masks.detach()
 
-    def read_again(self) -> None:
-        """Show what is on disk, after another dock has written it; not while something of ours is on its way there."""
+    def read_again(self) -> bool:
+        """Show what is on disk, after others have written it; not while something of ours is on its way there."""
         target = self.target
-        if target is not None and not self._unsaved and not self._save_later.isActive():
-            self.attach(target)
+        if target is None or self._unsaved or self._save_later.isActive():
+            return False
+        self.book, labels = self._open_book(target)
+        self.masks.write(labels)
+        self._before = self.labels
+        self._colour()
+        return True
 
     def _open_book(self, target: Target) -> tuple[LesionBook, NDArray[np.uint16]]:
         if target.study is None or target.cube_id is None:
-            if target.layer in self._loose:
-                return self._loose[target.layer]
-            return LesionBook(
-                Annotation("loose", np.zeros(target.cube.shape_yx, np.uint16)), target.diagnosis
-            ), np.zeros(target.cube.shape_yx, np.uint16)
-        waiting = [a for s, a in self._unsaved.values() if s.root == target.study.root and a.cube_id == target.cube_id]
-        annotation = waiting[-1] if waiting else target.study.annotation(target.cube_id)
+            kept = self._loose.get(target.layer)
+            if kept is not None and kept[1].shape == target.cube.shape_yx:
+                return kept
+            labels = np.zeros(target.cube.shape_yx, np.uint16)
+            return LesionBook(Annotation("loose", labels), target.diagnosis), labels
+        waiting = [annotation for of, annotation in self._unsaved.values() if of.key == target.key]
+        annotation = waiting[-1] if waiting else self._refused.get(target.key)
+        if annotation is None:
+            annotation = target.study.annotation(target.cube_id, target.annotator)
         if annotation.mask.shape != target.cube.shape_yx:
             raise InputError(
                 f"the mask has {annotation.mask.shape} px, the cube {target.cube.shape_yx}", where=target.cube_id
@@ -107,8 +133,15 @@ class LesionEditor(QObject):
 
     @property
     def labels(self) -> NDArray[np.uint16]:
-        """Numbers of the lesions, shape (y, x)."""
+        """Numbers of the lesions, shape (y, x); read-only, and another array after every change."""
         return self.masks.labels
+
+    @property
+    def runs(self) -> LabelRuns:
+        """The same as runs."""
+        if self._runs is None or self._runs[0] is not self.labels:
+            self._runs = self.labels, LabelRuns.of(self.labels)
+        return self._runs[1]
 
     def rows(self) -> list[LesionRow]:
         """Lesions of the cube, by number."""
@@ -116,36 +149,46 @@ class LesionEditor(QObject):
 
     def instance(self, number: int | None) -> Instance | None:
         """What is known of a lesion; None if it has no pixels."""
-        return next((row.instance for row in self.rows() if row.instance.id == number), None)
+        return None if self.book is None or number is None else self.book.instances(self.labels).get(number)
 
-    def put(self, instance: Instance, mask: NDArray[np.bool_]) -> None:
-        """Add a lesion, or give one another mask; saved at once."""
-        if self.book is not None:
-            self.book.put(instance)
-            self._put(mask, instance.id)
-            self._accepted(instance.status)
-            self._finish()
+    def put(self, instance: Instance, mask: NDArray[np.bool_], step: str = "") -> bool:
+        """Add a lesion, or give one another mask; saved at once. False if others keep all of its pixels."""
+        if self.book is None:
+            return False
+        there = placed(self.labels, mask, instance.id, takes_overlaps=self.takes_overlaps)
+        if not there.area_px:
+            self.said.emit(f"nothing would be left of it: {there.text()}")
+            return False
+        self.book.put(instance)
+        self.masks.write(there.labels)
+        # most cubes hold one lesion: with it the cube is done, until the user says otherwise
+        if instance.status == "accepted" and self.book.status == "todo":
+            self.book.status = "done"
+        self._finish(step or f"change lesion {instance.id}")
+        self.said.emit(there.text())
+        return True
 
     def delete(self, number: int) -> None:
         """Delete a lesion; undo brings it back."""
         if self.book is not None and self.instance(number) is not None:
-            self._put(None, number)
+            self.masks.write(np.where(self.labels == number, 0, self.labels))
             if not self.rows() and self.book.status == "done":
                 self.book.status = "todo"
-            self._finish()
+            self._finish(f"delete lesion {number}")
 
     def change(self, number: int, **fields: Any) -> None:
         """Change diagnosis or status of a lesion."""
         if self.book is not None and self.instance(number) is not None:
             self.book.change(number, **fields)
-            self._accepted(fields.get("status"))
-            self._finish()
+            if fields.get("status") == "accepted" and self.book.status == "todo":
+                self.book.status = "done"
+            self._finish(f"{' and '.join(key for key in fields if key in _SAID) or 'change'} of lesion {number}")
 
     def set_status(self, status: Any) -> None:
         """Give the cube as a whole a status: todo, done or unsure."""
         if self.book is not None and status != self.book.status:
             self.book.status = status
-            self._finish()
+            self._finish(f"cube {status}")
 
     def toggle_unsure(self) -> None:
         """Mark the cube as unsure, or take the mark away."""
@@ -153,39 +196,48 @@ class LesionEditor(QObject):
             usual = "done" if self.rows() else "todo"
             self.set_status(usual if self.book.status == "unsure" else "unsure")
 
-    def _accepted(self, status: str | None) -> None:
-        # most cubes hold one lesion: with it the cube is done, until the user says otherwise
-        if status == "accepted" and self.book is not None and self.book.status == "todo":
-            self.book.status = "done"
+    def bring_back(self, state: AnnotationState) -> None:
+        """Show and save the lesions as they were at another time."""
+        if self.book is not None and not (state.labels == self.runs and self._stored_like(state)):
+            self.book.bring_back(state.lesions, state.status)
+            self.masks.write(state.labels.image())
+            self._finish()
 
-    def _put(self, mask: NDArray[np.bool_] | None, number: int) -> None:
-        self._putting = True
-        try:
-            self.masks.put(mask, number)
-        finally:
-            self._putting = False
+    def _stored_like(self, state: AnnotationState) -> bool:
+        assert self.book is not None
+        return self.book.known == dict(state.lesions) and self.book.status == state.status
 
-    def _finish(self) -> None:
+    def set_takes_overlaps(self, takes: bool) -> None:
+        """Say whether new lesions take the pixels that they have in common with earlier ones; remembered."""
+        self.takes_overlaps = takes
+        settings.set_value(_TAKES_OVERLAPS, takes)
+
+    def _finish(self, step: str = "") -> None:
+        self._before = self.labels
         self._colour()
         self.save()
         self.changed.emit()
+        if step:
+            self.stepped.emit(step)
 
     def _colour(self) -> None:
         if self.book is not None:
-            found = {row.instance.id: row.instance.diagnosis for row in self.rows()}
+            found = {number: one.diagnosis for number, one in self.book.instances(self.labels).items()}
             self.masks.colour(found, self.book.diagnosis)
 
     def _edited(self) -> None:
         labels, before = self.labels, self._before
-        self._before = labels.copy()
+        self._before = labels
         if self.book is None:
             return
-        if not self._putting and before.shape == labels.shape:
+        if before.shape == labels.shape:
             differ = before != labels
             self.book.drawn({*np.unique(before[differ]).tolist(), *np.unique(labels[differ]).tolist()})
         self._colour()
-        self._save_later.start()
+        if not self._save_later.isActive():
+            self._save_later.start()
         self.changed.emit()
+        self.stepped.emit("brush")
 
     # --- saving
 
@@ -195,9 +247,9 @@ class LesionEditor(QObject):
         target, book = self.target, self.book
         if target is None or book is None or target.study is None:
             return
-        study, annotation = target.study, book.annotation(self.labels)
-        number = self._saving.submit(lambda: study.save_annotation(annotation))
-        self._unsaved[number] = (study, annotation)
+        annotation = book.annotation(self.labels)
+        number = self._saving.submit(partial(target.study.save_annotation, annotation, target.annotator))
+        self._unsaved[number] = (target, annotation)
 
     def export(self, path: Path) -> None:
         """Write the lesions of any cube as a PNG of labels; InputError if that does not work."""
@@ -217,9 +269,11 @@ class LesionEditor(QObject):
         self.masks.disconnect()
 
     def _stored(self, number: int, _: Path) -> None:
-        study, annotation = self._unsaved.pop(number)
-        self.saved.emit(study, annotation.cube_id)
+        target, annotation = self._unsaved.pop(number)
+        self._refused.pop(target.key, None)
+        self.saved.emit(target.study, annotation.cube_id)
 
     def _not_stored(self, number: int, error: Exception) -> None:
-        _, annotation = self._unsaved.pop(number)
+        target, annotation = self._unsaved.pop(number)
+        self._refused[target.key] = annotation
         self.not_saved.emit(f"{annotation.cube_id} is not saved: {error}")

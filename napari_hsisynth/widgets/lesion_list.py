@@ -27,6 +27,7 @@ class LesionList(QWidget):
         self.table.chosen.connect(annotator.select)
         self.table.opened.connect(annotator.reopen)
         self.table.delete_asked.connect(annotator.delete)
+        self.table.status_asked.connect(annotator.set_lesion_status)
         self.hide_button = push_button(self, "Hide Q", "Hide or show the masks (Q)", annotator.lesions.masks.toggle)
         self.delete_button = push_button(self, "Delete", "Delete the chosen lesion; Undo brings it back", self._delete)
         self.save_button = push_button(

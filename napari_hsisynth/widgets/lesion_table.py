@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QKeyEvent
-from qtpy.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
+from qtpy.QtGui import QColor, QContextMenuEvent, QKeyEvent
+from qtpy.QtWidgets import QHeaderView, QMenu, QTreeWidget, QTreeWidgetItem, QWidget
 
 from napari_hsisynth.study import DIAGNOSIS_COLOURS
 from napari_hsisynth.widgets.lesion_book import LesionRow
@@ -26,11 +27,14 @@ class LesionTable(QTreeWidget):
         Number of a lesion that was double-clicked, or on which Enter was pressed.
     delete_asked : Signal
         Number of the lesion on which Delete was pressed.
+    status_asked : Signal
+        Number of a lesion, and the status it is to get: "accepted", "unsure" or "draft".
     """
 
     chosen = Signal(object)
     opened = Signal(int)
     delete_asked = Signal(int)
+    status_asked = Signal(int, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,14 +45,22 @@ class LesionTable(QTreeWidget):
         self.setMinimumSize(1, 6 * self.fontMetrics().lineSpacing())
         self.setAccessibleName("lesions")
         self.setToolTip(
-            "Click: choose. Double click or Enter: change the mask with its prompts. Delete: delete (undo with Undo)."
+            "Click: choose. Double click or Enter: change the mask with its prompts. Delete: delete (undo with Undo).\n"
+            "Shift+U: unsure, or accepted again. Right click: all of this."
         )
         header = self.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        self.itemSelectionChanged.connect(lambda: self.chosen.emit(self.number))
-        self.itemDoubleClicked.connect(lambda item, _: self.opened.emit(item.data(0, Qt.ItemDataRole.UserRole)))
+        self._shown: tuple[tuple[LesionRow, ...], int | None] | None = None
+        self.itemSelectionChanged.connect(self._tell_chosen)
+        self.itemDoubleClicked.connect(self._tell_opened)
+
+    def _tell_chosen(self) -> None:
+        self.chosen.emit(self.number)
+
+    def _tell_opened(self, item: QTreeWidgetItem, _column: int) -> None:
+        self.opened.emit(item.data(0, Qt.ItemDataRole.UserRole))
 
     @property
     def number(self) -> int | None:
@@ -58,6 +70,10 @@ class LesionTable(QTreeWidget):
 
     def show_rows(self, rows: Sequence[LesionRow], selected: int | None) -> None:
         """Show these lesions; nothing is emitted."""
+        wanted = (tuple(rows), selected)
+        if wanted == self._shown and self.number == selected:
+            return
+        self._shown = wanted
         blocked = self.blockSignals(True)
         self.clear()
         for row in rows:
@@ -87,3 +103,20 @@ class LesionTable(QTreeWidget):
             event.ignore()  # a list would search for the letter; here letters are the keys of the dock
         else:
             super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        number = self.number
+        if number is not None:
+            self.menu_of(number).popup(event.globalPos())
+
+    def menu_of(self, number: int) -> QMenu:
+        """Return the menu of a lesion; it deletes itself when it is closed."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction("Re-open with its prompts", partial(self.opened.emit, number))
+        menu.addSeparator()
+        for status in ("accepted", "unsure", "draft"):
+            menu.addAction(f"Mark as {status}", partial(self.status_asked.emit, number, status))
+        menu.addSeparator()
+        menu.addAction("Delete", partial(self.delete_asked.emit, number))
+        return menu

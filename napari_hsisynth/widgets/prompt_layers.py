@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Layer, Points, Shapes
+from napari.utils.notifications import show_warning
 from psygnal import Signal
 
 from napari_hsisynth.segment import Prompts
+from napari_hsisynth.widgets.box_grip import BoxGrip
+from napari_hsisynth.widgets.overlay_layer import lay_over
 
 #: Readable on dark lesions and on light skin, and no diagnosis's colour.
 INSIDE, OUTSIDE, EDGE = "#F0E442", "#FFFFFF", "#000000"
@@ -22,8 +25,9 @@ class PromptLayers:
     """The prompts on one cube: a Points layer and a Shapes layer with at most one box.
 
     Left click sets an inside point, with Ctrl an outside one; a drag draws a box in any direction; dragging a point
-    moves it; Delete removes the point clicked last, else the newest prompt; Shift and drag moves the view. The user may
-    also use napari's own tools on both layers, or delete them: the prompts are kept, and come back with `start`.
+    moves it, and so the box by its inside, its edges and its corners; Delete removes the point clicked last, else the
+    newest prompt; Shift and drag moves the view. The user may also use napari's own tools on both layers, or delete
+    them: the prompts are kept, and come back with `start`. The next cube gets the same layers.
 
     Parameters
     ----------
@@ -32,12 +36,15 @@ class PromptLayers:
     Attributes
     ----------
     changed : Signal(Prompts)
-        The user changed the prompts; not sent by `set`.
+        The user changed the prompts, or is about to; not sent by `set`.
+    stepped : Signal(str)
+        A change is complete: what was done, for people.
     active_changed : Signal(bool)
         Clicks now do, or no longer, make prompts.
     """
 
     changed = Signal(object)
+    stepped = Signal(str)
     active_changed = Signal(bool)
 
     def __init__(self, viewer: Any) -> None:
@@ -45,6 +52,7 @@ class PromptLayers:
         self.points: Points | None = None
         self.box: Shapes | None = None
         self.prompts = Prompts()
+        self.dragging = False
         self._image: Layer | None = None
         self._newest_is_box = False
         self._quiet = False
@@ -58,10 +66,17 @@ class PromptLayers:
         """Whether clicks make prompts now."""
         return self.points is not None and self.viewer.layers.selection.active is self.points
 
-    def attach(self, image: Layer | None) -> None:
-        """Belong to the cube of a layer, without prompts; None detaches. Removes the layers of the cube before."""
-        self._remove_layers()
-        self._image, self.prompts = image, Prompts()
+    def attach(self, image: Layer) -> None:
+        """Belong to the cube of a layer, without prompts."""
+        self._image, self.prompts, self.dragging = image, Prompts(), False
+        for layer, what in ((self.points, "prompts"), (self.box, "box")):
+            if layer is not None:
+                lay_over(self.viewer, layer, image, what)
+        self._show()
+
+    def detach(self) -> None:
+        """Belong to no cube; the layers stay for the next one, until `remove`."""
+        self._image, self.prompts, self.dragging = None, Prompts(), False
 
     def start(self) -> None:
         """Let clicks make prompts."""
@@ -82,9 +97,17 @@ class PromptLayers:
             self._ensure_layers()
         self._show()
 
+    def remove(self) -> None:
+        """Take the layers away."""
+        points, box = self.points, self.box
+        self.points = self.box = None
+        for layer in (points, box):
+            if layer is not None and layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+
     def disconnect(self) -> None:
         """Remove the layers and stop listening to the viewer."""
-        self._remove_layers()
+        self.remove()
         self.viewer.layers.selection.events.active.disconnect(self._active_changed)
         self.viewer.layers.events.removed.disconnect(self._removed)
 
@@ -93,28 +116,23 @@ class PromptLayers:
     def _ensure_layers(self) -> None:
         image = self._image
         assert image is not None
-        place = {"scale": image.scale[-2:], "translate": image.translate[-2:], "units": image.units[-2:]}
-        place["axis_labels"] = image.axis_labels[-2:]
-        title = image.name.split(" · ")[0]
         before = self.viewer.layers.selection.active
         if self.box is None:
-            self.box = self.viewer.add_shapes(
-                name=f"{title} · box", edge_color=INSIDE, face_color="transparent", edge_width=self._size / 8, **place
-            )
+            self.box = self.viewer.add_shapes(edge_color=INSIDE, face_color="transparent")
+            lay_over(self.viewer, self.box, image, "box")
             self.box.events.data.connect(self._box_edited)
         if self.points is None:
             self.points = self.viewer.add_points(
                 np.zeros((0, 2)),
-                name=f"{title} · prompts",
                 features={"inside": np.zeros(0, int)},
                 feature_defaults={"inside": 1},
                 size=self._size,
                 face_color=INSIDE,
                 border_color=EDGE,
                 border_width=0.15,
-                **place,
             )
             points = self.points
+            lay_over(self.viewer, points, image, "prompts")
             points.events.data.connect(self._points_edited)
             points.events.mode.connect(self._keep_still)
             points.mouse_drag_callbacks.append(self._mouse)
@@ -134,13 +152,6 @@ class PromptLayers:
         if self.points is not None and self.points.mode == "pan_zoom":
             self.points.mouse_pan = False
 
-    def _remove_layers(self) -> None:
-        points, box = self.points, self.box
-        self.points = self.box = None
-        for layer in (points, box):
-            if layer is not None and layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
-
     def _removed(self, event: Any) -> None:
         if event.value is self.points:
             self.points = None
@@ -152,10 +163,10 @@ class PromptLayers:
             self._keep_still()
         self.active_changed.emit(self.active)
 
-    def _show(self) -> None:
+    def _show(self, *, points: bool = True, box: bool = True) -> None:
         self._quiet = True
         try:
-            if self.points is not None:
+            if points and self.points is not None:
                 labels = np.array(self.prompts.labels, int)
                 self.points.selected_data = set()
                 self.points.data = np.array(self.prompts.points, float).reshape(-1, 2)
@@ -165,40 +176,50 @@ class PromptLayers:
                     self.points.size = self._size
                     self.points.symbol = np.where(labels == 1, _INSIDE_SYMBOL, _OUTSIDE_SYMBOL)
                     self.points.face_color = [INSIDE if label else OUTSIDE for label in labels]
-            if self.box is not None:
+            if box and self.box is not None:
                 self.box.selected_data = set()
                 self.box.data = []
                 if self.prompts.box is not None:
                     y0, x0, y1, x1 = np.array(self.prompts.box) - 0.5  # pixels are centred on whole numbers
-                    self.box.add_rectangles(np.array([[y0, x0], [y0, x1], [y1, x1], [y1, x0]]))
+                    corners = np.array([[y0, x0], [y0, x1], [y1, x1], [y1, x0]])
+                    self.box.add_rectangles(corners, edge_width=self._size / 8, edge_color=INSIDE)
         finally:
             self._quiet = False
 
-    def _change(self, prompts: Prompts) -> None:
-        self.prompts = prompts
-        self._show()
+    def _change(self, prompts: Prompts, done: str = "") -> None:
+        """Show other prompts and tell of them; `done` says what was done, if that is complete."""
+        before, self.prompts = self.prompts, prompts
+        moved = (before.points, before.labels) != (prompts.points, prompts.labels)
+        self._show(points=moved or bool(done), box=before.box != prompts.box or bool(done))
         self.changed.emit(prompts)
+        if done:
+            self.stepped.emit(done)
 
     # --- what the user does with napari's own tools
 
     def _points_edited(self, event: Any) -> None:
-        if self._quiet or self.points is None or str(getattr(event, "action", "")).endswith("ing"):
+        if (
+            self._quiet
+            or self._image is None
+            or self.points is None
+            or str(getattr(event, "action", "")).endswith("ing")
+        ):
             return
         features = self.points.features
         labels = [int(bool(value)) for value in features["inside"].fillna(1)] if "inside" in features else []
         found = zip(self.points.data, labels, strict=False)
         kept = [(point, label) for point, label in found if self._holds(point)]
-        self._change(Prompts([p for p, _ in kept], [label for _, label in kept], self.prompts.box))
+        self._change(Prompts([p for p, _ in kept], [label for _, label in kept], self.prompts.box), "points")
 
     def _box_edited(self, event: Any) -> None:
-        if self._quiet or self.box is None or str(getattr(event, "action", "")).endswith("ing"):
+        if self._quiet or self._image is None or self.box is None or str(getattr(event, "action", "")).endswith("ing"):
             return
         box = None
         if len(self.box.data):
             # a box drawn with napari's tool is any two corners; ours has its edges between pixels
             ends = np.array([self.box.data[-1].min(axis=0), self.box.data[-1].max(axis=0)])
             box = self._clipped(ends[0] + 0.5, ends[1] - 0.5)
-        self._change(Prompts(self.prompts.points, self.prompts.labels, box))
+        self._change(Prompts(self.prompts.points, self.prompts.labels, box), "box")
 
     # --- the mouse
 
@@ -214,57 +235,70 @@ class PromptLayers:
         (y0, x0), (y1, x1) = np.maximum(low, 0), np.minimum(high, self._image.data.shape[-2:])
         return (int(y0), int(x0), int(y1), int(x1)) if y1 > y0 and x1 > x0 else None
 
+    @property
+    def _sees_pixels(self) -> bool:
+        """Whether rows and columns of the cube are what is shown; not so in 3-D, or when a band axis is."""
+        dims = self.viewer.dims
+        return dims.ndisplay == 2 and set(dims.displayed) == {dims.ndim - 2, dims.ndim - 1}
+
     def _mouse(self, layer: Points, event: Any) -> Iterator[None]:
         if event.button != 1 or layer.mode != "pan_zoom" or self._image is None:
             return
-        start = np.array(layer.world_to_data(event.position))
-        screen = np.array(event.pos, float)
         if "Shift" in event.modifiers:
             yield from self._pan(event)
             return
+        if not self._sees_pixels:
+            show_warning("Prompts need the 2-D view of rows and columns: switch back to it.")
+            return
+        start = np.array(layer.world_to_data(event.position))
+        screen, before = np.array(event.pos, float), self.prompts
         held = self._nearest(start)
-        moved = False
+        grip = BoxGrip.at(before.box, start, self._reach) if held is None and before.box is not None else None
         yield
         while event.type == "mouse_move":
-            moved = moved or float(np.hypot(*(np.array(event.pos) - screen))) > _CLICK
-            if moved:
-                here = np.array(layer.world_to_data(event.position))
-                self._drag(held, start, here)
+            self.dragging = self.dragging or float(np.hypot(*(np.array(event.pos) - screen))) > _CLICK
+            if self.dragging and self._image is not None:
+                self._drag(held, grip, start, np.array(layer.world_to_data(event.position)))
             yield
-        if moved or held is not None:
-            if not moved and held is not None:
-                layer.selected_data = {held}
-            elif moved:
-                self.changed.emit(self.prompts)
+        if self.dragging:
+            self.dragging = False
+            if self.prompts is not before:
+                what = "move a point" if held is not None else "move the box" if grip is not None else "box"
+                self._change(self.prompts, what)
+        elif held is not None:
+            layer.selected_data = {held}
         elif self._holds(start):
             label = 0 if "Control" in event.modifiers else 1
             self._newest_is_box = False
-            before = self.prompts
-            self._change(Prompts((*before.points, tuple(start)), (*before.labels, label), before.box))
+            clicked = Prompts((*before.points, tuple(start)), (*before.labels, label), before.box)
+            self._change(clicked, "click inside" if label else "click outside")
 
-    def _drag(self, held: int | None, start: Any, here: Any) -> None:
+    def _drag(self, held: int | None, grip: BoxGrip | None, start: Any, here: Any) -> None:
         """Show what the drag has come to; the segmenter is asked along the way."""
-        before = self.prompts
-        if held is None:
-            box = self._clipped(start, here)
-            if box is None:
-                return
-            self._newest_is_box = True
-            after = Prompts(before.points, before.labels, box)
-        elif self._holds(here):
-            points = [*before.points]
-            points[held] = tuple(here)
-            after = Prompts(points, before.labels, before.box)
-        else:
+        assert self._image is not None
+        now = self.prompts
+        if held is not None:
+            if self._holds(here):
+                points = [*now.points]
+                points[held] = tuple(here)
+                self._change(Prompts(points, now.labels, now.box))
             return
-        self._change(after)
+        box = self._clipped(start, here) if grip is None else grip.dragged(here, self._image.data.shape[-2:])
+        if box is not None and box != now.box:
+            self._newest_is_box = True
+            self._change(Prompts(now.points, now.labels, box))
+
+    @property
+    def _reach(self) -> float:
+        """How far from a prompt the mouse still takes hold of it, px of the image."""
+        return _HOLD / self.viewer.scene.camera.zoom
 
     def _nearest(self, at: Any) -> int | None:
         """Index of the point under the mouse."""
         if not self.prompts.points:
             return None
         distances = np.hypot(*(np.array(self.prompts.points, float) - at).T)
-        reach = max(_HOLD / self.viewer.scene.camera.zoom, self._size / 2)
+        reach = max(self._reach, self._size / 2)
         return int(distances.argmin()) if distances.min() <= reach else None
 
     def _pan(self, event: Any) -> Iterator[None]:
@@ -280,9 +314,9 @@ class PromptLayers:
     def _delete(self, layer: Points) -> None:
         prompts, selected = self.prompts, layer.selected_data
         if prompts.box is not None and not selected and (self._newest_is_box or not prompts.points):
-            self._change(Prompts(prompts.points, prompts.labels))
+            self._change(Prompts(prompts.points, prompts.labels), "delete the box")
         elif prompts.points:
             gone = {index for index in selected if index < len(prompts.points)} or {len(prompts.points) - 1}
             kept = [index for index in range(len(prompts.points)) if index not in gone]
             points, labels = [prompts.points[i] for i in kept], [prompts.labels[i] for i in kept]
-            self._change(Prompts(points, labels, prompts.box))
+            self._change(Prompts(points, labels, prompts.box), "delete a point")

@@ -132,3 +132,21 @@ class Mouse:
 def mouse() -> type[Mouse]:
     """Give the hand that moves and clicks; ``mouse(viewer)``."""
     return Mouse
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Make a study of the cubes A, B and C, each with one dark disc (see `annotate_bench`)."""
+    from annotate_bench import study_of_discs
+
+    return study_of_discs(tmp_path / "mine")
+
+
+@pytest.fixture
+def bench(make_napari_viewer_proxy, qtbot, mouse):
+    """Give a window with the Annotate dock, and hands."""
+    from annotate_bench import Bench
+
+    bench = Bench(make_napari_viewer_proxy(show=True), qtbot, mouse)
+    yield bench
+    bench.annotator.flush()
