@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QContextMenuEvent, QKeyEvent
+from qtpy.QtGui import QColor, QContextMenuEvent, QIcon, QKeyEvent, QPixmap
 from qtpy.QtWidgets import QHeaderView, QMenu, QTreeWidget, QTreeWidgetItem, QWidget
 
 from napari_hsisynth.study import DIAGNOSIS_COLOURS
@@ -17,7 +17,7 @@ _COLUMNS = ("#", "diagnosis", "area px", "score", "status")
 
 
 class LesionTable(QTreeWidget):
-    """One row per lesion; its number has the colour of its diagnosis.
+    """One row per lesion, with the colour of its diagnosis.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class LesionTable(QTreeWidget):
                 [str(instance.id), instance.diagnosis.label, f"{row.area:,}", score, instance.status]
             )
             item.setData(0, Qt.ItemDataRole.UserRole, instance.id)
-            item.setForeground(0, QColor(DIAGNOSIS_COLOURS[instance.diagnosis]))
+            item.setIcon(0, self._swatch(DIAGNOSIS_COLOURS[instance.diagnosis]))
             item.setToolTip(1, instance.diagnosis.label)
             for column in (2, 3):
                 item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -92,6 +92,12 @@ class LesionTable(QTreeWidget):
             if instance.id == selected:
                 self.setCurrentItem(item)
         self.blockSignals(blocked)
+
+    def _swatch(self, colour: str) -> QIcon:
+        side = self.fontMetrics().ascent()
+        pixmap = QPixmap(side, side)
+        pixmap.fill(QColor(colour))
+        return QIcon(pixmap)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         number: Any = self.number

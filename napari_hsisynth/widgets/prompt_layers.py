@@ -116,6 +116,8 @@ class PromptLayers:
     def _ensure_layers(self) -> None:
         image = self._image
         assert image is not None
+        if self.points is not None and self.box is not None:
+            return
         before = self.viewer.layers.selection.active
         if self.box is None:
             self.box = self.viewer.add_shapes(edge_color=INSIDE, face_color="transparent")
@@ -163,34 +165,47 @@ class PromptLayers:
             self._keep_still()
         self.active_changed.emit(self.active)
 
-    def _show(self, *, points: bool = True, box: bool = True) -> None:
+    def _show(self) -> None:
+        """Bring both layers up to date; what they show already is left alone, since napari takes long over it."""
         self._quiet = True
         try:
-            if points and self.points is not None:
-                labels = np.array(self.prompts.labels, int)
-                self.points.selected_data = set()
-                self.points.data = np.array(self.prompts.points, float).reshape(-1, 2)
-                self.points.features = {"inside": labels}
-                self.points.feature_defaults = {"inside": 1}
-                if len(labels):
-                    self.points.size = self._size
-                    self.points.symbol = np.where(labels == 1, _INSIDE_SYMBOL, _OUTSIDE_SYMBOL)
-                    self.points.face_color = [INSIDE if label else OUTSIDE for label in labels]
-            if box and self.box is not None:
-                self.box.selected_data = set()
-                self.box.data = []
-                if self.prompts.box is not None:
-                    y0, x0, y1, x1 = np.array(self.prompts.box) - 0.5  # pixels are centred on whole numbers
-                    corners = np.array([[y0, x0], [y0, x1], [y1, x1], [y1, x0]])
-                    self.box.add_rectangles(corners, edge_width=self._size / 8, edge_color=INSIDE)
+            if self.points is not None:
+                self._show_points(self.points)
+            if self.box is not None:
+                self._show_box(self.box)
         finally:
             self._quiet = False
 
+    def _show_points(self, layer: Points) -> None:
+        wanted = np.array(self.prompts.points, float).reshape(-1, 2)
+        labels = np.array(self.prompts.labels, int)
+        if np.array_equal(layer.data, wanted) and np.array_equal(layer.features.get("inside"), labels):
+            return
+        layer.selected_data = set()
+        layer.data = wanted
+        layer.features = {"inside": labels}
+        layer.feature_defaults = {"inside": 1}
+        if len(labels):
+            layer.size = self._size
+            layer.symbol = np.where(labels == 1, _INSIDE_SYMBOL, _OUTSIDE_SYMBOL)
+            layer.face_color = [INSIDE if label else OUTSIDE for label in labels]
+
+    def _show_box(self, layer: Shapes) -> None:
+        wanted = []
+        if self.prompts.box is not None:
+            y0, x0, y1, x1 = np.array(self.prompts.box) - 0.5  # pixels are centred on whole numbers
+            wanted = [np.array([[y0, x0], [y0, x1], [y1, x1], [y1, x0]])]
+        if len(layer.data) == len(wanted) and all(map(np.array_equal, layer.data, wanted)):
+            return
+        layer.selected_data = set()
+        layer.data = []
+        if wanted:
+            layer.add_rectangles(wanted, edge_width=self._size / 8, edge_color=INSIDE)
+
     def _change(self, prompts: Prompts, done: str = "") -> None:
         """Show other prompts and tell of them; `done` says what was done, if that is complete."""
-        before, self.prompts = self.prompts, prompts
-        moved = (before.points, before.labels) != (prompts.points, prompts.labels)
-        self._show(points=moved or bool(done), box=before.box != prompts.box or bool(done))
+        self.prompts = prompts
+        self._show()
         self.changed.emit(prompts)
         if done:
             self.stepped.emit(done)
