@@ -154,8 +154,11 @@ class Annotator(CubeFollower):
         if draft is not None and self.drafts.waiting:
             self._accept_next = True  # the last click is still being answered; take what comes of it
             return
-        if draft is None or draft.mask is None:
+        if draft is None:
             self._accept_selected()
+            return
+        if draft.mask is None:
+            show_warning("There is no mask to accept: add a prompt, or press Clear.")
             return
         editing = draft.editing if self.lesions.instance(draft.editing) is not None else None
         number = editing or book.next_number(self.lesions.labels)
@@ -274,14 +277,21 @@ class Annotator(CubeFollower):
     # --- back and forth
 
     def undo(self) -> None:
-        """Take the last step back, whatever it was."""
-        self._accept_next = False
-        self.steps.undo()
+        """Take the last step back, whatever it was; not in the middle of one."""
+        if not self._in_hand:
+            self._accept_next = False
+            self.steps.undo()
 
     def redo(self) -> None:
         """Make the step again that was taken back last."""
-        self._accept_next = False
-        self.steps.redo()
+        if not self._in_hand:
+            self._accept_next = False
+            self.steps.redo()
+
+    @property
+    def _in_hand(self) -> bool:
+        """Whether the mouse is dragging a prompt or making a stroke."""
+        return self.drafts.prompts.dragging or self.lesions.masks.painting
 
     def _state(self) -> AnnotationState:
         book = self.lesions.book
@@ -298,6 +308,8 @@ class Annotator(CubeFollower):
 
     def _stepped(self, step: str) -> None:
         self.note = ""
+        if self.lesions.instance(self.selected) is None:
+            self.selected = None  # the brush, or another lesion, took the last of its pixels
         self.steps.note(step)
         self.changed.emit()
 

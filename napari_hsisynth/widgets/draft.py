@@ -104,9 +104,14 @@ class Draft:
     # --- what comes next
 
     def with_prompts(self, prompts: Prompts) -> Draft | None:
-        """Return it with other prompts; None if nothing is left of it. A proposed lesion makes room for a new one."""
+        """Return it with other prompts; None if nothing is left of it.
+
+        A proposed lesion makes room for a new one, unless it was changed by hand: then the prompts start from it.
+        """
         if self.proposed:
-            return Draft(self.diagnosis, prompts, waiting=True) if prompts else self
+            changed = self.shown is not None and self.scores[self.choice] is None
+            started = Draft(self.diagnosis).by_hand(self.shown.mask()) if changed and self.shown is not None else None
+            return replace(started or Draft(self.diagnosis), prompts=prompts, waiting=True) if prompts else self
         if prompts:
             return replace(self, prompts=prompts, waiting=True)
         if self.base is None:
@@ -133,7 +138,13 @@ class Draft:
         if not mask.any():
             return None
         runs = LabelRuns.of(mask)
-        return replace(self, base=runs, candidates=(runs,), scores=(None,), choice=0, proposed=False)
+        if self.proposed and self.candidates:  # the others still wait to be dealt with
+            before, after = slice(self.choice), slice(self.choice + 1, None)
+            candidates = (*self.candidates[before], runs, *self.candidates[after])
+            return replace(self, candidates=candidates, scores=(*self.scores[before], None, *self.scores[after]))
+        waiting = self.waiting and bool(self.prompts)
+        by_hand = replace(self, base=runs, candidates=(runs,), scores=(None,), choice=0)
+        return replace(by_hand, proposed=False, waiting=waiting)
 
     def without_shown(self) -> Draft | None:
         """Return what is left of proposed lesions when the shown one has been dealt with; None if nothing is."""
@@ -149,8 +160,8 @@ class Draft:
 
     def record(self) -> dict[str, Any]:
         """How the mask came about, as fields of an `Instance`: prompts, score, backend and model."""
-        # prompts that start from a mask do not give the result by themselves
-        kept = self.prompts.to_json() if self.prompts and self.base is None else None
+        # prompts that start from a mask, or were not answered, do not give the result by themselves
+        kept = self.prompts.to_json() if self.prompts and self.base is None and not self.waiting else None
         return {"prompts": kept, "score": self.scores[self.choice] if self.candidates else None, **self.made_by}
 
     # --- on disk

@@ -54,9 +54,10 @@ class LesionTable(QTreeWidget):
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         self._shown: tuple[tuple[LesionRow, ...], int | None] | None = None
         self.itemSelectionChanged.connect(self._tell_chosen)
+        self.itemClicked.connect(self._tell_chosen)  # again: it may be out of view by now
         self.itemDoubleClicked.connect(self._tell_opened)
 
-    def _tell_chosen(self) -> None:
+    def _tell_chosen(self, *_: Any) -> None:
         self.chosen.emit(self.number)
 
     def _tell_opened(self, item: QTreeWidgetItem, _column: int) -> None:

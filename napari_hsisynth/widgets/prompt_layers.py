@@ -265,16 +265,20 @@ class PromptLayers:
         if not self._sees_pixels:
             show_warning("Prompts need the 2-D view of rows and columns: switch back to it.")
             return
-        start = np.array(layer.world_to_data(event.position))
+        image, start = self._image, np.array(layer.world_to_data(event.position))
         screen, before = np.array(event.pos, float), self.prompts
         held = self._nearest(start)
         grip = BoxGrip.at(before.box, start, self._reach) if held is None and before.box is not None else None
         yield
         while event.type == "mouse_move":
+            if self._image is not image:
+                return  # another cube was shown meanwhile
             self.dragging = self.dragging or float(np.hypot(*(np.array(event.pos) - screen))) > _CLICK
-            if self.dragging and self._image is not None:
+            if self.dragging:
                 self._drag(held, grip, start, np.array(layer.world_to_data(event.position)))
             yield
+        if self._image is not image:
+            return
         if self.dragging:
             self.dragging = False
             if self.prompts is not before:

@@ -17,6 +17,7 @@ SHAPE = (60, 80)
 NM = [465.0, 520.0, 580.0, 630.0]
 CENTRES = {"A": (30, 40), "B": (25, 30), "C": (35, 50)}
 WAIT_MS = 10_000
+WINDOW = (1100, 700)
 Modifier, Key = Qt.KeyboardModifier, Qt.Key
 NONE, CONTROL, SHIFT = Modifier.NoModifier, Modifier.ControlModifier, Modifier.ShiftModifier
 
@@ -49,6 +50,7 @@ class Bench:
 
     def __init__(self, viewer: Any, qtbot: Any, mouse: Any) -> None:
         self.viewer, self.qtbot, self.mouse = viewer, qtbot, mouse(viewer)
+        viewer.window._qt_window.resize(*WINDOW)  # software that draws takes longer over more pixels
         self.dock = AnnotateDock(viewer)
         viewer.window.add_dock_widget(self.dock, name="Annotate")
         self.annotator = self.dock.annotator

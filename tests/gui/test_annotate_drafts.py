@@ -6,6 +6,8 @@ import json
 
 import numpy as np
 from annotate_bench import CENTRES, CONTROL, SHIFT, WAIT_MS, Bench, Key, iou, lesion
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 
 from napari_hsisynth import Study
 from napari_hsisynth.study import Annotation, Diagnosis, Instance
@@ -56,6 +58,26 @@ def test_going_to_another_cube_and_back_loses_nothing(bench, study):
     bench.press(Key.Key_H)
     bench.settle()
     assert not draft_path(study, "A").exists(), "no draft, no file"
+
+    # the next cube in the middle of a drag: what was dragged stays behind
+    bench.viewer.reset_view()
+    bench.ask(*CENTRES["A"])
+    canvas, places = bench.mouse.canvas.native, [bench.mouse.place(30, x) for x in (40, 50, 60, 65)]
+    QTest.mouseMove(canvas, places[0])
+    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, places[0])
+    for number, place in enumerate(places):
+        QTest.qWait(20)
+        QTest.mouseMove(canvas, place)
+        if number == 1:
+            bench.press(Key.Key_Z, CONTROL)
+            assert bench.drafts.prompts.prompts.points == ((30, 50),), "undo waits for the end of the drag"
+            bench.press(Key.Key_K)
+    QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, places[-1])
+    bench.settle()
+    assert not bench.drafts.prompts.prompts
+    bench.press(Key.Key_J)
+    bench.settle()
+    assert bench.drafts.prompts.prompts.points == (CENTRES["A"],), "as it was before the drag"
 
 
 def test_a_draft_survives_the_end_of_the_program(bench, study, qtbot, mouse):

@@ -68,7 +68,7 @@ def test_another_step_gets_mouse_and_keys_and_coming_back_restores_them(viewer, 
     session, prompts = session_for(viewer), annotator.drafts.prompts
     hand = mouse(viewer)
     hand.click(*PLACE)
-    qtbot.waitUntil(lambda: not annotator.drafts.waiting and annotator.draft.answer is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not annotator.drafts.waiting and not annotator.draft.waiting, timeout=WAIT_MS)
     draft, layers = annotator.draft, list(viewer.layers)
     workflow.open("Study")
     qtbot.waitUntil(lambda: not prompts.active)
@@ -93,7 +93,7 @@ def test_a_step_that_is_not_open_follows_no_cube(viewer, workflow, annotator, qt
     workflow.open(None)
     qtbot.waitUntil(lambda: not annotator.following)
     session.show_cube("B")
-    assert [layer.name for layer in viewer.layers] == ["B · cube"]
+    qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers] == ["B · cube"])
     workflow.open("Annotate")
     qtbot.waitUntil(lambda: annotator.target is not None, timeout=WAIT_MS)
     assert annotator.target.cube_id == "B"

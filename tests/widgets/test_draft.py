@@ -66,6 +66,12 @@ def test_proposed_lesions_are_dealt_with_one_by_one():
     assert rest.choice == 1
     assert rest.without_shown().without_shown() is None
     assert draft.with_prompts(Prompts([(4, 5)], [1])).candidates == (), "a click starts another lesion"
+    refined = draft.next_candidate().by_hand(masks()[0])
+    assert [runs.area_px for runs in refined.candidates] == [18, 18, 30]
+    assert refined.text() == "proposed 2/3 · 18 px"
+    assert [runs.area_px for runs in refined.without_shown().candidates] == [18, 30]
+    further = refined.with_prompts(Prompts([(1, 1)], [0]))
+    assert np.array_equal(further.question().logits > 0, masks()[0]), "but goes on from what was made by hand"
 
 
 def test_a_lesion_is_taken_up_as_it_is():
