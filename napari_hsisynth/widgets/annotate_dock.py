@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from functools import partial
 from typing import Any
@@ -26,13 +27,15 @@ from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.warm_up import WarmUp
 
 _TELL_AGE_MS = 5_000
+_COMMAND = "Meta" if sys.platform == "darwin" else "Control"
 
 
 class AnnotateDock(QWidget):
     """Prompts to lesions, cube by cube.
 
     Keys, with any layer active: G accept, H clear, N new lesion, W next candidate, J and K previous and next cube, U
-    unsure, Q hide or show the masks, Esc ends the prompting.
+    cube unsure, Shift+U lesion unsure, Q hide or show the masks, Ctrl+Z undo, Ctrl+Shift+Z redo, Esc ends the
+    prompting.
 
     Parameters
     ----------
@@ -116,8 +119,8 @@ class AnnotateDock(QWidget):
             "K": partial(annotator.step, 1),
             "U": annotator.lesions.toggle_unsure,
             "Shift-U": annotator.toggle_lesion_unsure,
-            "Control-Z": annotator.undo,
-            "Control-Shift-Z": annotator.redo,
+            f"{_COMMAND}-Z": annotator.undo,
+            f"{_COMMAND}-Shift-Z": annotator.redo,
             "Q": annotator.lesions.masks.toggle,
             "Escape": partial(annotator.set_prompting, False),
         }

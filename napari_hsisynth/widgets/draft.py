@@ -106,12 +106,17 @@ class Draft:
     def with_prompts(self, prompts: Prompts) -> Draft | None:
         """Return it with other prompts; None if nothing is left of it.
 
-        A proposed lesion makes room for a new one, unless it was changed by hand: then the prompts start from it.
+        A click outside corrects a proposed lesion, and so does any prompt once it was changed by hand; else prompts
+        start a lesion of their own in its place.
         """
         if self.proposed:
-            changed = self.shown is not None and self.scores[self.choice] is None
-            started = Draft(self.diagnosis).by_hand(self.shown.mask()) if changed and self.shown is not None else None
-            return replace(started or Draft(self.diagnosis), prompts=prompts, waiting=True) if prompts else self
+            if not prompts:
+                return self
+            corrects = 1 not in prompts.labels and prompts.box is None
+            started = Draft(self.diagnosis, prompts, waiting=True)
+            if self.shown is None or not (corrects or self.scores[self.choice] is None):
+                return started
+            return replace(started, base=self.shown, candidates=(self.shown,), scores=(None,))
         if prompts:
             return replace(self, prompts=prompts, waiting=True)
         if self.base is None:

@@ -66,6 +66,8 @@ def test_proposed_lesions_are_dealt_with_one_by_one():
     assert rest.choice == 1
     assert rest.without_shown().without_shown() is None
     assert draft.with_prompts(Prompts([(4, 5)], [1])).candidates == (), "a click starts another lesion"
+    outside = draft.next_candidate().with_prompts(Prompts([(4, 5)], [0]))
+    assert np.array_equal(outside.question().logits > 0, masks()[1]), "but for one outside, which corrects it"
     refined = draft.next_candidate().by_hand(masks()[0])
     assert [runs.area_px for runs in refined.candidates] == [18, 18, 30]
     assert refined.text() == "proposed 2/3 · 18 px"
