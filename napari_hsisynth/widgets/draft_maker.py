@@ -62,7 +62,7 @@ class DraftMaker(QObject):
         self._take_later = delay(self, _AFTER_STROKE_MS, self._take_late)
         self._connections: list[tuple[Any, Any]] = [
             (self.prompts.changed, self._prompts_changed),
-            (self.prompts.stepped, self.stepped.emit),
+            (self.prompts.stepped, self._prompts_stepped),
             (masks.draft_edited, self._painted),
         ]
         for signal, slot in self._connections:
@@ -220,6 +220,9 @@ class DraftMaker(QObject):
             self._become(after)
         if not self._ask_soon.isActive():
             self._ask_soon.start()
+
+    def _prompts_stepped(self, step: str) -> None:
+        self.stepped.emit(step)
 
     def _ask(self) -> None:
         self._ask_soon.stop()

@@ -72,7 +72,8 @@ class Bench:
         """Wait until the segmenter has answered and all is on disk."""
 
         def quiet() -> bool:
-            busy = self.drafts.waiting or self.drafts.segmenter.state == "preparing" or self.drafts.keeper.busy
+            preparing = self.drafts.segmenter.state in ("starting", "preparing")
+            busy = self.drafts.waiting or preparing or self.drafts.keeper.busy
             return not busy and not self.lesions._unsaved and not self.lesions._save_later.isActive()
 
         self.qtbot.waitUntil(quiet, timeout=WAIT_MS)
