@@ -13,14 +13,21 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
+from napari_hsisynth.widgets import settings
+from napari_hsisynth.widgets.agreement_panel import AgreementPanel
 from napari_hsisynth.widgets.annotate_target import delay
 from napari_hsisynth.widgets.annotator import Annotator
+from napari_hsisynth.widgets.annotator_identity import annotator_name
+from napari_hsisynth.widgets.annotator_row import AnnotatorRow
 from napari_hsisynth.widgets.command_line import CommandLine
 from napari_hsisynth.widgets.cube_bar import CubeBar
+from napari_hsisynth.widgets.cube_queue import CubeQueue
 from napari_hsisynth.widgets.draft_panel import DraftPanel
 from napari_hsisynth.widgets.embedding_ahead import EmbeddingAhead
 from napari_hsisynth.widgets.job_dock import wrapped
 from napari_hsisynth.widgets.lesion_list import LesionList
+from napari_hsisynth.widgets.live_queue import live_queue
+from napari_hsisynth.widgets.other_outline import OtherOutline
 from napari_hsisynth.widgets.scroll_column import ScrollColumn
 from napari_hsisynth.widgets.segmenter_row import SegmenterRow
 from napari_hsisynth.widgets.session import session_for
@@ -54,6 +61,7 @@ class AnnotateDock(QWidget):
         self.session = session_for(napari_viewer)
         # not napari's proxy of it: layers that come through a proxy are not the objects that events speak of
         self.viewer = self.session.viewer
+        self.queue = live_queue(self.session)  # first: who hears of a change after it finds it in there
         self.annotator = Annotator(self.viewer)
         self._saved_at: float | None = None
         self._build()
@@ -67,13 +75,13 @@ class AnnotateDock(QWidget):
         self._leave_soon = delay(self, 0, self._leave_if_hidden)
         self.annotator.changed.connect(self._show)
         self.annotator.saved.connect(self._saved)
-        for signal in (self.session.study_changed, self.session.annotation_changed):
-            signal.connect(self._study_touched)
+        self.session.study_changed.connect(self._study_touched)
+        self.queue.changed.connect(self._queue_changed)
         self._age = QTimer(self)
         self._age.setInterval(_TELL_AGE_MS)
         self._age.timeout.connect(self._show_saved)
         # when Qt deletes the dock, nothing of the dock itself can be used any more
-        self.destroyed.connect(partial(_shut_down, self.annotator))
+        self.destroyed.connect(partial(_shut_down, self.annotator, self.agreement.cube.outline))
         self._show()
 
     # --- building
@@ -97,16 +105,42 @@ class AnnotateDock(QWidget):
 
         annotator = self.annotator
         self.cube_bar = CubeBar(annotator, self.content)
+        self.cube_queue = CubeQueue(self.queue)
+        self.queue_fold = self._fold("Queue", self.cube_queue)
         self.segmenter_row = SegmenterRow(annotator.drafts, self.content)
         self.draft_panel = DraftPanel(annotator, self.content)
         self.lesion_list = LesionList(annotator, self.content)
-        self.parts = (self.cube_bar, self.segmenter_row, self.draft_panel, self.lesion_list)
-        for part in self.parts:
-            rows.addWidget(part, 1 if part is self.lesion_list else 0)
         self.saved_line = wrapped("", self.content)
-        rows.addWidget(self.saved_line)
+        self.annotator_row = AnnotatorRow(annotator)
+        self.agreement = AgreementPanel(annotator)
+        people = QWidget()
+        column = QVBoxLayout(people)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.annotator_row)
+        column.addWidget(self.agreement)
+        self.people_fold = self._fold("Annotator", people)
         self.command = CommandLine(self.content)
-        rows.addWidget(self.command)
+        self.parts = (
+            self.cube_bar,
+            self.segmenter_row,
+            self.draft_panel,
+            self.lesion_list,
+            self.annotator_row,
+            self.agreement,
+        )
+        for widget in (self.cube_bar, self.queue_fold, self.segmenter_row, self.draft_panel):
+            rows.addWidget(widget)
+        rows.addWidget(self.lesion_list, 1)
+        for widget in (self.saved_line, self.people_fold, self.command):
+            rows.addWidget(widget)
+        self.cube_queue.disagreement_asked.connect(self.agreement.compare_all)
+
+    def _fold(self, title: str, content: QWidget) -> Fold:
+        """Make a part that can be folded away; whether it was is remembered."""
+        key = f"annotate/open/{title.lower()}"
+        fold = Fold(title, content, settings.value(key, False), self.content)
+        fold.toggled.connect(partial(settings.set_value, key))
+        return fold
 
     def _bind_keys(self) -> None:
         annotator = self.annotator
@@ -135,6 +169,7 @@ class AnnotateDock(QWidget):
         self._home = ref(self.window())  # weakly: a window must not live on through its docks
         self._bind_keys()
         self._age.start()
+        self.queue.read()  # others may have been at work on a shared folder
         if self.annotator.target is not None:
             self._begin()
         else:
@@ -164,12 +199,12 @@ class AnnotateDock(QWidget):
 
     def summary(self) -> str:
         """Return ``212 of 330 done · 14 unsure``."""
-        study = self.session.study
-        if study is None or not study.entries:
-            return ""
-        found = [study.annotation_summary(entry.id).status for entry in study.entries]
-        unsure = found.count("unsure")
-        return f"{found.count('done')} of {len(found)} done" + (f" · {unsure} unsure" if unsure else "")
+        return self.queue.text()
+
+    def _queue_changed(self) -> None:
+        self.cube_queue.refresh()
+        self._show()
+        self.summary_changed.emit()
 
     def _study_touched(self, _: Any = None) -> None:
         self._show()
@@ -187,13 +222,26 @@ class AnnotateDock(QWidget):
             where = "Open one of the study." if has_cubes else "Open a study, or a cube."
             self.empty.setText("loading ..." if loading else f"No cube is shown. {where}")
             self.empty_button.setText("Open the next cube to do" if has_cubes else "Open or make a study")
+            self.agreement.refresh()  # which takes its outline away
             return
         for part in self.parts:
             part.refresh()
         source = target.study.root if target.study is not None else target.source
+        self._title_folds()
         words = [] if source is None else ["segment", source, "--backend", annotator.drafts.segmenter.name]
         self.command.set_words(words)
         self._show_saved()
+
+    def _title_folds(self) -> None:
+        """Say beside the arrows what is inside; nothing of it is there for a loose cube."""
+        target = self.annotator.target
+        in_study = target is not None and target.study is not None
+        self.queue_fold.setVisible(in_study)
+        self.people_fold.setVisible(in_study)
+        self.queue_fold.button.setText("Queue (filtered)" if self.queue.queue.filter else "Queue")
+        row = self.queue.row(target.cube_id) if target is not None else None
+        beside = f" · beside {row.first}" if row is not None and row.first else ""
+        self.people_fold.button.setText(f"Annotator {annotator_name() or 'without a name'}{beside}")
 
     def _saved(self) -> None:
         self._saved_at = time.monotonic()
@@ -234,5 +282,6 @@ def _handler(action: Any) -> Any:
     return run
 
 
-def _shut_down(annotator: Annotator, _: Any = None) -> None:
+def _shut_down(annotator: Annotator, outline: OtherOutline, _: Any = None) -> None:
+    outline.hide()
     annotator.shutdown()

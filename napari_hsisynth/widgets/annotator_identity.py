@@ -11,10 +11,13 @@ _NAME = "annotate/annotator"
 
 
 def annotator_name() -> str:
-    """Return the name; empty for an account without one, as in some containers."""
+    """Return the name as it was typed; empty for an account without one, as in some containers."""
     chosen = settings.value(_NAME, "")
-    if chosen:
-        return chosen
+    return chosen if annotator_id(chosen) else account_name()
+
+
+def account_name() -> str:
+    """Return the name of the account; empty if it has none."""
     try:
         return annotator_id(getpass.getuser())
     except (OSError, KeyError, ImportError):
@@ -22,5 +25,6 @@ def annotator_name() -> str:
 
 
 def set_annotator_name(name: str) -> None:
-    """Choose the name; an empty one goes back to that of the account."""
-    settings.set_value(_NAME, annotator_id(name) or None)
+    """Choose the name; one without letters and digits goes back to that of the account."""
+    name = " ".join(name.split())
+    settings.set_value(_NAME, name if annotator_id(name) else None)

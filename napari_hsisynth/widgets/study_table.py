@@ -200,7 +200,7 @@ class _Filter(QSortFilterProxyModel):
         return all(word in row for word in self.words)
 
 
-class _ElideMiddle(QStyledItemDelegate):
+class ElideMiddle(QStyledItemDelegate):
     """Shortens ids in the middle: they differ at their ends."""
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex) -> None:
@@ -251,7 +251,7 @@ class StudyTable(QTableView):
         header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setMinimumSectionSize(3 * self.fontMetrics().averageCharWidth())
-        self.setItemDelegateForColumn(_ID, _ElideMiddle(self))
+        self.setItemDelegateForColumn(_ID, ElideMiddle(self))
 
     def load(self, study: Study | None) -> None:
         """Show a study, or nothing."""
