@@ -7,7 +7,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -62,6 +62,10 @@ class CubeAgreement:
     def disagree(self) -> bool:
         """Whether it is worth a second look: little overlap, a lesion that one has not seen, or another diagnosis."""
         return bool(self.dice < LOW_DICE or self.only_first or self.only_second or self.same_diagnosis < self.matched)
+
+    def swapped(self) -> CubeAgreement:
+        """Return the same with the second annotator as the first."""
+        return replace(self, only_first=self.only_second, only_second=self.only_first)
 
     def text(self) -> str:
         """Return ``Dice .93, IoU .87, boundary 1.8 px (95 %: 4.2 px)``, and what else differs."""

@@ -51,6 +51,11 @@ def annotator_id(name: str) -> str:
     return f"{plain}_" if plain.lower() == NOBODY else plain
 
 
+def shown_name(annotator: str) -> str:
+    """Return an `annotator_id` as it is shown to people: ``Jane_Doe`` as ``Jane Doe``."""
+    return annotator.replace("_", " ").strip()
+
+
 def same_annotator(one: str, other: str) -> bool:
     """Whether two names mean one person."""
     return annotator_id(one).lower() == annotator_id(other).lower()

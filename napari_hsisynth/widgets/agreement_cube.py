@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_hsisynth.study import Annotation, Study
-from napari_hsisynth.study.annotators import annotators, same_annotator
+from napari_hsisynth.study.annotators import annotators, same_annotator, shown_name
 from napari_hsisynth.widgets.annotator import Annotator
 from napari_hsisynth.widgets.annotator_identity import annotator_name
 from napari_hsisynth.widgets.background import Background
@@ -31,8 +31,10 @@ class CubePair:
     cube_id : str
     first, second : str
         Ids of the annotators.
+    names : (str, str)
+        As they are written.
     others : tuple of str
-        Whom `first` can be compared with.
+        Ids of those whom `first` can be compared with.
     annotation : Annotation
         That of `second`.
     agreement : CubeAgreement
@@ -41,6 +43,7 @@ class CubePair:
     cube_id: str
     first: str
     second: str
+    names: tuple[str, str]
     others: tuple[str, ...]
     annotation: Annotation
     agreement: CubeAgreement
@@ -82,11 +85,13 @@ class CubeAgreementRow(QWidget):
         self.outline_button.setCheckable(True)
         self.outline_button.setToolTip("Show the other annotator's lesions as outlines, in a layer that is not edited")
         self.outline_button.toggled.connect(self._toggle_outline)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.addWidget(self.line, 0, 0, 1, 2)
-        grid.addWidget(self.other, 1, 0)
-        grid.addWidget(self.outline_button, 1, 1)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.other, 1)
+        buttons.addWidget(self.outline_button, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.line)
+        column.addLayout(buttons)
         self._put(None)
         self.queue.saved.connect(self._saved)
 
@@ -137,7 +142,7 @@ class CubeAgreementRow(QWidget):
         if pair is None:
             self.line.setText("comparing ..." if self._others else "Nobody else has annotated this cube.")
             return
-        self.line.setText(f"{pair.first} and {pair.second}: {pair.agreement.text()}")
+        self.line.setText(f"{' and '.join(pair.names)}: {pair.agreement.text()}")
         if [self.other.itemText(place) for place in range(self.other.count())] != list(pair.others):
             self.other.clear()
             self.other.addItems(list(pair.others))
@@ -148,7 +153,7 @@ class CubeAgreementRow(QWidget):
     def _toggle_outline(self, on: bool) -> None:
         target = self.annotator.target
         if on and self.pair is not None and target is not None:
-            self.outline.show(target.layer, self.pair.annotation, self.pair.second)
+            self.outline.show(target.layer, self.pair.annotation, self.pair.names[1])
         else:
             self.outline.hide()
         self.outline_button.setText("Hide outline" if self.outline.is_shown else "Show outline")
@@ -181,4 +186,10 @@ def compare_cube(study: Study, cube_id: str, name: str, other: str) -> CubePair 
     first, others = names[0], tuple(names[1:])
     second = other if other in others else others[0]
     one, two = (study.annotation(cube_id, keys[each]) for each in (first, second))
-    return CubePair(cube_id, first, second, others, two, cube_agreement(one, two))
+    names_written = _written(one, first), _written(two, second)
+    return CubePair(cube_id, first, second, names_written, others, two, cube_agreement(one, two))
+
+
+def _written(annotation: Annotation, annotator: str) -> str:
+    name = annotation.extra.get("annotator")
+    return name if isinstance(name, str) and same_annotator(name, annotator) else shown_name(annotator)

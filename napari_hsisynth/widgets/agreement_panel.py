@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_hsisynth.study import Study
+from napari_hsisynth.study.annotators import shown_name
 from napari_hsisynth.study.storage import Progress
 from napari_hsisynth.widgets.agreement_cube import CubeAgreementRow, CubePair
 from napari_hsisynth.widgets.agreement_table import AgreementTable
@@ -78,11 +79,12 @@ class AgreementPanel(QWidget):
     def _cube_compared(self, pair: CubePair) -> None:
         """Keep the table true when one of its cubes was changed."""
         result = self.result
-        if result is None or result.annotators != (pair.first, pair.second):
+        if result is None or set(result.annotators) != {pair.first, pair.second}:
             return
         known = {cube.cube_id: cube for cube in self.table.cubes}
-        if pair.cube_id in known and known[pair.cube_id].row() != pair.agreement.row():
-            known[pair.cube_id] = pair.agreement
+        now = pair.agreement if result.annotators[0] == pair.first else pair.agreement.swapped()
+        if pair.cube_id in known and known[pair.cube_id].row() != now.row():
+            known[pair.cube_id] = now
             self.table.show_cubes(list(known.values()))
             self.queue.set_disagreeing(cube.cube_id for cube in known.values() if cube.disagree)
 
@@ -96,9 +98,9 @@ class AgreementPanel(QWidget):
         from napari_hsisynth.metrics.annotator_agreement import figure_text
 
         first, second = result.annotators
-        alone = [f"{len(cubes)} only {name}" for name, cubes in result.only.items() if cubes]
+        alone = [f"{len(cubes)} only {shown_name(name)}" for name, cubes in result.only.items() if cubes]
         self.overall.setText(
-            f"{' · '.join([f'{first} and {second}', *alone])}\n"
+            f"{' · '.join([f'{shown_name(first)} and {shown_name(second)}', *alone])}\n"
             f"Dice {figure_text(result.overall['dice'])}\n"
             f"boundary {figure_text(result.overall['boundary_mean_px'], 'px')}"
         )

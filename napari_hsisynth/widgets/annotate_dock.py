@@ -126,7 +126,6 @@ class AnnotateDock(QWidget):
             self.draft_panel,
             self.lesion_list,
             self.annotator_row,
-            self.agreement,
         )
         for widget in (self.cube_bar, self.queue_fold, self.segmenter_row, self.draft_panel):
             rows.addWidget(widget)
@@ -213,24 +212,24 @@ class AnnotateDock(QWidget):
     def _show(self) -> None:
         annotator, study = self.annotator, self.session.study
         target = annotator.target
-        self.content.setVisible(target is not None)
-        self.empty.setVisible(target is None)
         loading = self.session.has_cubes() and not annotator.following
+        self.empty.setVisible(target is None)
         self.empty_button.setVisible(target is None and not loading)
+        self.agreement.refresh()
         if target is None:
             has_cubes = study is not None and bool(study.entries)
             where = "Open one of the study." if has_cubes else "Open a study, or a cube."
             self.empty.setText("loading ..." if loading else f"No cube is shown. {where}")
             self.empty_button.setText("Open the next cube to do" if has_cubes else "Open or make a study")
-            self.agreement.refresh()  # which takes its outline away
-            return
-        for part in self.parts:
-            part.refresh()
-        source = target.study.root if target.study is not None else target.source
-        self._title_folds()
-        words = [] if source is None else ["segment", source, "--backend", annotator.drafts.segmenter.name]
-        self.command.set_words(words)
-        self._show_saved()
+        else:
+            for part in self.parts:
+                part.refresh()
+            self._title_folds()
+            source = target.study.root if target.study is not None else target.source
+            words = [] if source is None else ["segment", source, "--backend", annotator.drafts.segmenter.name]
+            self.command.set_words(words)
+            self._show_saved()
+        self.content.setVisible(target is not None)  # last: it is laid out for what it then holds
 
     def _title_folds(self) -> None:
         """Say beside the arrows what is inside; nothing of it is there for a loose cube."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtWidgets import QGridLayout, QLabel, QLineEdit, QWidget
 
 from napari_hsisynth.study.annotation_queue import QueueRow
-from napari_hsisynth.study.annotators import same_annotator
+from napari_hsisynth.study.annotators import same_annotator, shown_name
 from napari_hsisynth.widgets.annotator import Annotator
 from napari_hsisynth.widgets.annotator_identity import account_name, annotator_name, set_annotator_name
 from napari_hsisynth.widgets.job_dock import wrapped
@@ -68,5 +68,5 @@ def whose(row: QueueRow | None) -> str:
     if row.first:
         return f"{row.first} annotated this cube first: yours is kept beside it."
     if row.others:
-        return f"You annotated this cube first; {', '.join(row.others)} beside you."
+        return f"You annotated this cube first; {', '.join(map(shown_name, row.others))} beside you."
     return ""

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from napari_hsisynth.study import Diagnosis
 from napari_hsisynth.study.annotation_queue import AnnotationQueue, QueueRow, QueueStatus
+from napari_hsisynth.study.annotators import shown_name
 from napari_hsisynth.widgets.study_table import ElideMiddle, diagnosis_icon
 
 #: Sign of a status; its name is in the tooltip and told to screen readers.
@@ -28,7 +29,7 @@ def notes(row: QueueRow, queue: AnnotationQueue) -> tuple[str, list[str]]:
         words.append("an unfinished lesion")
     if row.others:
         signs += f" {_OTHERS_SIGN}{len(row.others)}"
-        words.append(f"also annotated by {', '.join(row.others)}")
+        words.append(f"also annotated by {', '.join(map(shown_name, row.others))}")
     if row.cube_id in queue.disagreeing:
         signs += f" {_DISAGREE_SIGN}"
         words.append("the annotators disagree")

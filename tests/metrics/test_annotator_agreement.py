@@ -76,6 +76,7 @@ def test_what_is_worth_a_second_look():
     assert missed.disagree
     assert (missed.matched, missed.only_first, missed.only_second) == (1, 1, 0)
     assert "1 lesion marked by one only" in missed.text()
+    assert missed.swapped() == cube_agreement(marked("C", square(5)), one)
     other = cube_agreement(one, marked("C", square(5), square(25), diagnosis="melanoma"))
     assert other.disagree
     assert other.text().endswith("2 other diagnoses")
