@@ -99,11 +99,12 @@ class AgreementPanel(QWidget):
 
         first, second = result.annotators
         alone = [f"{len(cubes)} only {shown_name(name)}" for name, cubes in result.only.items() if cubes]
-        self.overall.setText(
+        text = (
             f"{' · '.join([f'{shown_name(first)} and {shown_name(second)}', *alone])}\n"
             f"Dice {figure_text(result.overall['dice'])}\n"
             f"boundary {figure_text(result.overall['boundary_mean_px'], 'px')}"
         )
+        self.overall.setText(text.replace("n = ", "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"))
         self.table.show_cubes(result.cubes)
         self.command.set_words(["agreement", study.root, "--annotators", first, second])
 

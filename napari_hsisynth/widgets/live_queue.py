@@ -193,4 +193,7 @@ def live_queue(session: Session) -> LiveQueue:
 
 
 def _read_all(study: Study, name: str, known: dict[str, QueueRow]) -> _Read:
-    return study, name, read_rows(study, name, known), cubes_with_draft(study, name)
+    rows = read_rows(study, name, known)
+    # a draft without a name belongs to the first annotation of its cube
+    unsigned = {cube_id for cube_id in cubes_with_draft(study, "") if cube_id in rows and not rows[cube_id].first}
+    return study, name, rows, cubes_with_draft(study, name) | unsigned

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_hsisynth import Cube, Study
 from napari_hsisynth.study import Instance
+from napari_hsisynth.study.annotation_queue import read_rows
 from napari_hsisynth.study.annotators import save_as
 from napari_hsisynth.study.drafts import save_draft
 from napari_hsisynth.widgets.annotate_dock import AnnotateDock
 from napari_hsisynth.widgets.annotator_identity import set_annotator_name
+from napari_hsisynth.widgets.live_queue import live_queue
 from napari_hsisynth.widgets.session import session_for
 
 SHAPE = (40, 60)
@@ -93,6 +97,34 @@ def desk(make_napari_viewer_proxy, qtbot, study) -> Desk:
     desk = Desk(make_napari_viewer_proxy(show=True), qtbot, study)
     yield desk
     desk.dock.annotator.flush()
+
+
+def test_a_reading_that_was_begun_before_a_save_does_not_undo_it(qtbot, study, monkeypatch):
+    set_annotator_name("Jane Doe")
+    viewer = ViewerModel()
+    session = session_for(viewer)
+    queue = live_queue(session)
+    session.open_study(study.root)
+    qtbot.waitUntil(lambda: queue.text() == "1 of 6 done · 1 unsure", timeout=WAIT_MS)
+    read, go_on = threading.Event(), threading.Event()
+
+    def slow(*args):
+        rows = read_rows(*args)
+        read.set()
+        assert go_on.wait(10)
+        return rows
+
+    monkeypatch.setattr("napari_hsisynth.widgets.live_queue.read_rows", slow)
+    save_draft(study, "DN_1", {}, "Jane_Doe")
+    save_draft(study, "DN_2", {})
+    queue.read()
+    assert read.wait(10)
+    save_as(study, study.annotation("DN_0").replace(status="done"), "Jane Doe")
+    session.annotation_changed.emit("DN_0")
+    assert queue.text() == "2 of 6 done · 1 unsure"
+    go_on.set()
+    qtbot.waitUntil(lambda: queue.queue.drafts == {"DN_1", "DN_2", "MM_5"}, timeout=WAIT_MS)
+    assert queue.text() == "2 of 6 done · 1 unsure"
 
 
 def test_the_queue_is_filtered_walked_and_jumped_in(desk, study):
