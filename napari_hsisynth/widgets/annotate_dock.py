@@ -219,7 +219,8 @@ class AnnotateDock(QWidget):
         if target is None:
             has_cubes = study is not None and bool(study.entries)
             where = "Open one of the study." if has_cubes else "Open a study, or a cube."
-            self.empty.setText("loading ..." if loading else f"No cube is shown. {where}")
+            nothing = annotator.trouble or f"No cube is shown. {where}"
+            self.empty.setText("loading ..." if loading else nothing)
             self.empty_button.setText("Open the next cube to do" if has_cubes else "Open or make a study")
         else:
             for part in self.parts:

@@ -111,6 +111,8 @@ class LiveQueue(QObject):
         cube_id = self.neighbour(by)
         if cube_id is not None:
             self.go_to(cube_id)
+        elif self.queue.filter:  # else the user may not think of it
+            show_warning(f"No {'further' if by > 0 else 'earlier'} cube among those that the queue's filter shows.")
 
     def next_todo(self) -> None:
         """Show the next cube to do, after the last one beginning again; all work must be on disk.

@@ -228,3 +228,13 @@ def test_a_second_annotator_works_beside_the_first_and_they_are_compared(desk, s
     desk.wait(lambda: desk.dock.summary() == "2 of 6 done · 1 unsure")
     desk.wait(lambda: row.hint.text() == "You annotated this cube first; Max beside you.")
     assert (study.masks_dir / "DN_0.json").read_bytes() == first
+    # somebody else is faster on the next cube, which she has open already
+    desk.choose(desk.dock.cube_queue.state, "all")
+    desk.press(Qt.Key.Key_K)
+    desk.wait_for_cube("DN_1")
+    save_as(study, study.annotation("DN_1").with_instance(square(20), "nevus", annotator="Eva"), "Eva")
+    desk.mark(30)
+    desk.wait(lambda: row.hint.text() == "Eva annotated this cube first: yours is kept beside it.")
+    assert np.array_equal(study.annotation("DN_1").mask > 0, square(20))
+    assert np.array_equal(study.annotation("DN_1", "jane_doe").mask > 0, square(30))
+    assert np.array_equal(desk.dock.annotator.lesions.labels > 0, square(30))
