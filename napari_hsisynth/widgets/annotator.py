@@ -79,6 +79,7 @@ class Annotator(CubeFollower):
         self.lesions.saved.connect(self._saved)
         self.lesions.said.connect(self._say)
         self.lesions.not_saved.connect(self._failed)
+        self.lesions.moved.connect(self.annotator_changed)
 
     # --- which cube
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from napari.layers import Image, Layer
-from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_hsisynth.errors import InputError
@@ -14,6 +13,7 @@ from napari_hsisynth.study.annotators import annotation_key
 from napari_hsisynth.widgets.annotate_target import Target
 from napari_hsisynth.widgets.annotator_identity import annotator_name
 from napari_hsisynth.widgets.layers import front_cube_layer, is_borrowed, is_cube_layer, layer_cube
+from napari_hsisynth.widgets.live_queue import live_queue
 from napari_hsisynth.widgets.session import session_for
 
 
@@ -188,29 +188,14 @@ class CubeFollower(QObject):
         return [entry.id for entry in study.entries] if study is not None else []
 
     def step(self, by: int) -> None:
-        """Show the cube `by` places on; the list does not wrap."""
-        ids = self.cube_ids()
-        if not ids:
-            return
-        here = ids.index(self.session.cube_id) if self.session.cube_id in ids else (-1 if by > 0 else len(ids))
-        if 0 <= here + by < len(ids):
-            self._show_cube(ids[here + by])
+        """Show the cube `by` places on among those that the queue shows; the list does not wrap."""
+        live_queue(self.session).step(by)
 
     def next_todo(self) -> None:
         """Show the next cube whose status is todo, after the last one beginning again."""
-        study, ids = self.session.study, self.cube_ids()
-        if study is None:
-            return
         self.flush()
-        here = ids.index(self.session.cube_id) + 1 if self.session.cube_id in ids else 0
-        for cube_id in ids[here:] + ids[:here]:
-            if cube_id != self.session.cube_id and study.annotation_summary(cube_id).status == "todo":
-                self._show_cube(cube_id)
-                return
-        show_warning("No other cube of this study is to do.")
+        live_queue(self.session).next_todo()
 
-    def _show_cube(self, cube_id: str) -> None:
-        try:
-            self.session.show_cube(cube_id)
-        except InputError as error:
-            show_error(str(error))
+    def annotator_changed(self) -> None:
+        """Turn to the lesions of another annotator of the same cube; what was done is on disk."""
+        self.retarget(force=True)

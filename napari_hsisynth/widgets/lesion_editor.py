@@ -16,10 +16,12 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.segment.batch import write_labels
 from napari_hsisynth.segment.overlaps import placed
 from napari_hsisynth.study import Annotation, Instance
+from napari_hsisynth.study.annotators import save_as
 from napari_hsisynth.study.label_runs import LabelRuns
 from napari_hsisynth.widgets import settings
 from napari_hsisynth.widgets.annotate_target import Target, delay
 from napari_hsisynth.widgets.annotation_history import AnnotationState
+from napari_hsisynth.widgets.annotator_identity import annotator_name
 from napari_hsisynth.widgets.background import Background
 from napari_hsisynth.widgets.lesion_book import LesionBook, LesionRow
 from napari_hsisynth.widgets.mask_layers import MaskLayers
@@ -52,6 +54,8 @@ class LesionEditor(QObject):
         The annotation of a cube is on disk: (study, cube id).
     not_saved : Signal
         Why it is not, in a sentence.
+    moved : Signal
+        What was saved is kept beside another annotator's, who was faster.
     """
 
     changed = Signal()
@@ -59,6 +63,7 @@ class LesionEditor(QObject):
     said = Signal(str)
     saved = Signal(object, str)
     not_saved = Signal(str)
+    moved = Signal()
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -248,7 +253,7 @@ class LesionEditor(QObject):
         if target is None or book is None or target.study is None:
             return
         annotation = book.annotation(self.labels)
-        number = self._saving.submit(partial(target.study.save_annotation, annotation, target.annotator))
+        number = self._saving.submit(partial(save_as, target.study, annotation, annotator_name()))
         self._unsaved[number] = (target, annotation)
 
     def export(self, path: Path) -> None:
@@ -268,9 +273,13 @@ class LesionEditor(QObject):
         self.masks.edited.disconnect(self._edited)
         self.masks.disconnect()
 
-    def _stored(self, number: int, _: Path) -> None:
+    def _stored(self, number: int, key: str | None) -> None:
         target, annotation = self._unsaved.pop(number)
         self._refused.pop(target.key, None)
+        waits = any(of.key == target.key for of, _ in self._unsaved.values())
+        if key != target.annotator and not waits and self.target is not None and self.target.cube_id == target.cube_id:
+            self.said.emit("somebody else has annotated this cube meanwhile: yours is kept beside it")
+            self.moved.emit()
         self.saved.emit(target.study, annotation.cube_id)
 
     def _not_stored(self, number: int, error: Exception) -> None:

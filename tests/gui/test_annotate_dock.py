@@ -218,7 +218,7 @@ def test_what_cannot_be_saved_is_said_and_kept_until_it_can(bench, study, monkey
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Study, "save_annotation", full)
+        patch.setattr("napari_hsisynth.widgets.lesion_editor.save_as", full)
         before = len(notification_manager.records)
         bench.ask(*CENTRES["A"])
         bench.press(Key.Key_G)
