@@ -24,6 +24,7 @@ from napari_hsisynth.widgets.cube_bar import CubeBar
 from napari_hsisynth.widgets.cube_queue import CubeQueue
 from napari_hsisynth.widgets.draft_panel import DraftPanel
 from napari_hsisynth.widgets.embedding_ahead import EmbeddingAhead
+from napari_hsisynth.widgets.fold import Fold
 from napari_hsisynth.widgets.job_dock import wrapped
 from napari_hsisynth.widgets.lesion_list import LesionList
 from napari_hsisynth.widgets.live_queue import live_queue

@@ -182,11 +182,6 @@ class CubeFollower(QObject):
 
     # --- other cubes of the study
 
-    def cube_ids(self) -> list[str]:
-        """Ids of the study's cubes."""
-        study = self.session.study
-        return [entry.id for entry in study.entries] if study is not None else []
-
     def step(self, by: int) -> None:
         """Show the cube `by` places on among those that the queue shows; the list does not wrap."""
         live_queue(self.session).step(by)

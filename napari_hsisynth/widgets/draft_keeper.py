@@ -12,6 +12,7 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import Study
 from napari_hsisynth.study.drafts import read_draft, save_draft
 from napari_hsisynth.widgets.annotate_target import Target, delay
+from napari_hsisynth.widgets.annotator_identity import draft_owner
 from napari_hsisynth.widgets.background import Background
 from napari_hsisynth.widgets.draft import Draft
 
@@ -42,7 +43,7 @@ class DraftKeeper(QObject):
         """Return the draft that was left on a cube; None if there is none that fits it."""
         if target.study is None or target.cube_id is None:
             return None
-        stored = read_draft(target.study, target.cube_id, target.annotator)
+        stored = read_draft(target.study, target.cube_id, draft_owner())
         try:
             return None if stored is None else Draft.from_json(stored, target.cube.shape_yx)
         except InputError:  # of another version, or the cube has been replaced by a smaller one
@@ -51,7 +52,7 @@ class DraftKeeper(QObject):
     def keep(self, target: Target, draft: Draft | None) -> None:
         """Have a draft on disk soon, or the one there taken away."""
         if target.study is not None and target.cube_id is not None:
-            self._wanted[target.key] = (target.study, target.cube_id, target.annotator, draft)
+            self._wanted[target.key] = (target.study, target.cube_id, draft_owner(), draft)
             if not self._soon.isActive():
                 self._soon.start()
 

@@ -11,6 +11,7 @@ from napari_hsisynth.segment.worker_messages import StoredCube
 if TYPE_CHECKING:
     from napari_hsisynth.widgets.annotate_target import Target
     from napari_hsisynth.widgets.annotator import Annotator
+from napari_hsisynth.widgets.live_queue import live_queue
 
 _CUBES_AHEAD = 2
 
@@ -28,7 +29,7 @@ class EmbeddingAhead(QObject):
 
     def __init__(self, annotator: Annotator) -> None:
         super().__init__(annotator)
-        self._annotator = annotator
+        self._annotator, self._queue = annotator, live_queue(annotator.session)
         self._target: Target | None = None
         annotator.changed.connect(self._annotator_changed)
 
@@ -39,7 +40,6 @@ class EmbeddingAhead(QObject):
         self._target = target
         coming: list[StoredCube] = []
         if target is not None and target.study is not None:
-            ids = self._annotator.cube_ids()
-            here = ids.index(target.cube_id) + 1 if target.cube_id in ids else len(ids)
-            coming = [StoredCube(target.study.root, cube_id) for cube_id in ids[here : here + _CUBES_AHEAD]]
+            ahead = (self._queue.neighbour(by) for by in range(1, _CUBES_AHEAD + 1))
+            coming = [StoredCube(target.study.root, cube_id) for cube_id in ahead if cube_id is not None]
         self._annotator.drafts.segmenter.embed_ahead(coming)

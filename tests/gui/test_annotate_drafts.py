@@ -12,13 +12,13 @@ from qtpy.QtTest import QTest
 from napari_hsisynth import Study
 from napari_hsisynth.study import Annotation, Diagnosis, Instance
 from napari_hsisynth.study.drafts import draft_path, read_draft
-from napari_hsisynth.widgets.annotator_identity import annotator_name, set_annotator_name
+from napari_hsisynth.widgets.annotator_identity import annotator_name, draft_owner, set_annotator_name
 from napari_hsisynth.widgets.session import session_for
 
 
 def on_disk(bench: Bench, study: Study, cube_id: str, annotator: str | None = None) -> str:
     bench.settle()
-    return json.dumps(read_draft(study, cube_id, annotator))
+    return json.dumps(read_draft(study, cube_id, annotator or draft_owner()))
 
 
 def now(bench: Bench) -> str:
@@ -57,7 +57,7 @@ def test_going_to_another_cube_and_back_loses_nothing(bench, study):
     bench.press(Key.Key_J)
     bench.press(Key.Key_H)
     bench.settle()
-    assert not draft_path(study, "A").exists(), "no draft, no file"
+    assert not draft_path(study, "A", draft_owner()).exists(), "no draft, no file"
 
     # the next cube in the middle of a drag: what was dragged stays behind
     bench.viewer.reset_view()
@@ -118,7 +118,7 @@ def test_a_draft_survives_the_end_of_the_program(bench, study, qtbot, mouse):
         session_for(other.viewer).show_cube("B")
         other.settle()
         other.annotator.steps._known.clear()
-        draft_path(study, "A").write_text(text)
+        draft_path(study, "A", draft_owner()).write_text(text)
         session_for(other.viewer).show_cube("A")
         other.settle()
         assert other.drafts.draft is None
@@ -140,7 +140,7 @@ def test_two_annotators_do_not_meet(bench, study):
     assert bench.drafts.draft is None
     bench.ask(30, 44)
     assert on_disk(bench, study, "A", "Joe") == now(bench)
-    assert on_disk(bench, study, "A") == janes
+    assert on_disk(bench, study, "A", "Jane") == janes
     bench.press(Key.Key_G)
     bench.settle()
     assert study.annotation("A", "Joe").instances[0].annotator == annotator_name() == "Joe"
