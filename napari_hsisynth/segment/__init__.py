@@ -18,19 +18,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from napari_hsisynth.segment.prompts import Prompts, Proposals
-from napari_hsisynth.segment.registry import ENTRY_POINT_GROUP, Segmenter, list_segmenters, load_segmenter
+from napari_hsisynth.segment.registry import (
+    ENTRY_POINT_GROUP,
+    EmbedsAhead,
+    Segmenter,
+    list_segmenters,
+    load_segmenter,
+    needs_weights,
+    sees_view,
+    segmenter_models,
+)
 
 __all__ = [
     "ENTRY_POINT_GROUP",
+    "EmbedsAhead",
     "Prompts",
     "Proposals",
     "SegmentReport",
     "Segmenter",
     "list_segmenters",
     "load_segmenter",
+    "needs_weights",
+    "sees_view",
     "segment_cube",
     "segment_path",
     "segment_study",
+    "segmenter_models",
 ]
 
 if TYPE_CHECKING:

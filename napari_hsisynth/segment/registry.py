@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
@@ -13,7 +14,24 @@ from napari_hsisynth.segment.prompts import Prompts, Proposals
 #: Entry points of this group name a callable that returns a `Segmenter`; its keyword arguments are the options.
 ENTRY_POINT_GROUP = "napari_hsisynth.segmenters"
 
-_BUILT_IN = {"spectral": "napari_hsisynth.segment.spectral:SpectralSegmenter"}
+
+
+@dataclass(frozen=True)
+class _BuiltIn:
+    """A segmenter of this package, and what can be said of it without loading it."""
+
+    target: str
+    models: tuple[str, ...] = ()
+    sees_view: bool = False
+
+
+_BUILT_IN = {
+    "spectral": _BuiltIn("napari_hsisynth.segment.spectral:SpectralSegmenter"),
+    "sam2": _BuiltIn(
+        "napari_hsisynth.segment.sam2:Sam2Segmenter", ("tiny", "small", "base-plus", "large"), sees_view=True
+    ),
+    "sam": _BuiltIn("napari_hsisynth.segment.sam:SamSegmenter", ("vit_b", "vit_l", "vit_h"), sees_view=True),
+}
 
 
 @runtime_checkable
@@ -50,9 +68,48 @@ class Segmenter(Protocol):
         ...
 
 
+@runtime_checkable
+class EmbedsAhead(Segmenter, Protocol):
+    """A segmenter that can do the slow part for cubes that have not come up yet.
+
+    Optional: whoever has cubes to come asks ``isinstance(segmenter, EmbedsAhead)``. The result goes where a later
+    `set_cube` of the same content finds it, in this process or another one.
+    """
+
+    def embed_ahead(self, cube: Cube) -> None:
+        """Prepare a cube without taking it: the present one stays.
+
+        Unlike the other methods it may run in a second thread while they run in the first, though not twice at once.
+        """
+        ...
+
+
 def list_segmenters() -> list[str]:
     """Names that `load_segmenter` knows: built in first, then those of other packages, sorted."""
     return [*_BUILT_IN, *sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)} - set(_BUILT_IN))]
+
+
+def segmenter_models(name: str) -> tuple[str, ...]:
+    """Return the variants of a segmenter, smallest first, as for its option ``model``; empty where there is one only.
+
+    Of other packages' segmenters nothing is known before they are loaded; they count as having one.
+
+    Examples
+    --------
+    >>> segmenter_models("sam"), segmenter_models("spectral")
+    (('vit_b', 'vit_l', 'vit_h'), ())
+    """
+    return _BUILT_IN[name].models if name in _BUILT_IN else ()
+
+
+def sees_view(name: str) -> bool:
+    """Whether a segmenter sees a picture of the cube (its option ``view``) and not all the bands."""
+    return name in _BUILT_IN and _BUILT_IN[name].sees_view
+
+
+def needs_weights(name: str) -> bool:
+    """Whether a segmenter needs files of weights (its option ``weights``), which are not part of this package."""
+    return sees_view(name)  # those trained on photographs, and no others
 
 
 def load_segmenter(name: str, **options: Any) -> Segmenter:
@@ -76,7 +133,7 @@ def load_segmenter(name: str, **options: Any) -> Segmenter:
     'spectral'
     """
     if name in _BUILT_IN:
-        module, _, attribute = _BUILT_IN[name].partition(":")
+        module, _, attribute = _BUILT_IN[name].target.partition(":")
         return getattr(import_module(module), attribute)(**options)
     for point in entry_points(group=ENTRY_POINT_GROUP):
         if point.name != name:

@@ -143,7 +143,7 @@ def test_another_package_adds_a_segmenter(monkeypatch, study):
     point = EntryPoint("everything", f"{__name__}:EverythingSegmenter", registry.ENTRY_POINT_GROUP)
     monkeypatch.setattr(EntryPoint, "load", lambda self: EverythingSegmenter)
     monkeypatch.setattr(registry, "entry_points", _points(point))
-    assert list_segmenters() == ["spectral", "everything"]
+    assert list_segmenters() == ["spectral", "sam2", "sam", "everything"]
     assert load_segmenter("everything", value=False).value is False
     segment_study(study, backend="everything")
     assert (study.annotation("MM_1").mask == 1).all()
