@@ -15,7 +15,6 @@ from napari_hsisynth.segment.prompts import Prompts, Proposals
 ENTRY_POINT_GROUP = "napari_hsisynth.segmenters"
 
 
-
 @dataclass(frozen=True)
 class _BuiltIn:
     """A segmenter of this package, and what can be said of it without loading it."""
