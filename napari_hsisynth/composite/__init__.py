@@ -15,7 +15,7 @@ from napari_hsisynth.composite.bands import band_mean, default_bands, rgb_bands,
 from napari_hsisynth.composite.colour import colour_matching, rgb_cie1931
 from napari_hsisynth.composite.illuminants import ILLUMINANTS, illuminant_power
 from napari_hsisynth.composite.principal import pca3
-from napari_hsisynth.composite.segmenter_view import SEGMENTER_VIEWS, segmenter_view
+from napari_hsisynth.composite.segmenter_view import SEGMENTER_VIEWS, check_view, segmenter_view
 from napari_hsisynth.composite.walk import Tick
 from napari_hsisynth.cube import Cube
 
@@ -31,6 +31,7 @@ __all__ = [
     "Tick",
     "View",
     "band_mean",
+    "check_view",
     "colour_matching",
     "default_bands",
     "illuminant_power",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -58,15 +59,30 @@ def segmenter_view(cube: Cube, view: str = "mean") -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.broadcast_to(np.rint(255 * stretched).astype(np.uint8), (*image.shape[:2], 3)))
 
 
+def check_view(view: str) -> None:
+    """Raise InputError if there is no such view, of whatever cube.
+
+    Examples
+    --------
+    >>> check_view("band:542")
+    """
+    if view not in _MAKERS:
+        _wavelength_nm(view)
+
+
 def _view(cube: Cube, view: str) -> NDArray[np.float32]:
-    if view in _MAKERS:
-        return _MAKERS[view](cube)
-    if view.startswith(_BAND):
-        try:
-            wavelength_nm = float(view.removeprefix(_BAND))
-        except ValueError:
-            raise InputError(
-                f"'{view}' names no wavelength", fix="write band:542 for the band nearest 542 nm"
-            ) from None
-        return single_band(cube, wavelength_nm)
-    raise InputError(f"no view '{view}'", fix=f"use one of: {', '.join(SEGMENTER_VIEWS)}, band:NM")
+    return _MAKERS[view](cube) if view in _MAKERS else single_band(cube, _wavelength_nm(view))
+
+
+def _wavelength_nm(view: str) -> float:
+    if not str(view).startswith(_BAND):
+        raise InputError(f"no view '{view}'", where="view", fix=f"use one of: {', '.join(SEGMENTER_VIEWS)}, band:NM")
+    try:
+        wavelength_nm = float(view.removeprefix(_BAND))
+    except ValueError:
+        wavelength_nm = math.nan
+    if not math.isfinite(wavelength_nm):
+        raise InputError(
+            f"'{view}' names no wavelength", where="view", fix="write band:542 for the band nearest 542 nm"
+        )
+    return wavelength_nm
