@@ -103,9 +103,9 @@ def _read_on(url: str, part: Path, size: int, progress: Progress, cancelled: Cal
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT_S, context=_certificates())
     except urllib.error.HTTPError as error:
-        if error.code == 416 and done:  # there is no such range: what we have is not of this file
-            part.unlink()
-            return None
+        if error.code == 416:  # there is nothing behind what we have: another, shorter file
+            part.unlink(missing_ok=True)
+            raise InputError("the server has not the published file, but a shorter one", where=url) from None
         if error.code < 500 and error.code not in (408, 429):
             raise InputError(f"the server refuses (HTTP {error.code} {error.reason})", where=url) from None
         return f"HTTP {error.code} {error.reason}"

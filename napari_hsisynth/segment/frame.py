@@ -98,10 +98,12 @@ class Frame:
         from torch.nn.functional import interpolate
 
         factor = _MASK_LOGIT if np.abs(logits).max(initial=0) <= 1 else 1.0
-        low, used = self.low_px, tuple(-(-part * self.low_px // self.side_px) for part in self.used_yx)
-        scaled = interpolate(
-            torch.from_numpy(factor * logits)[None, None], used, mode="bilinear", align_corners=False, antialias=True
-        )
-        found = torch.full((low, low), -_MASK_LOGIT)
-        found[: used[0], : used[1]] = scaled[0, 0]
-        return found
+        height, width = self.shape_yx
+        if self.used_yx != (self.side_px, self.side_px):
+            square = np.full((max(height, width),) * 2, -_MASK_LOGIT, np.float32)
+            square[:height, :width] = factor * logits
+        else:
+            square = factor * logits
+        low = (self.low_px, self.low_px)
+        tensor = torch.from_numpy(square)[None, None]
+        return interpolate(tensor, low, mode="bilinear", align_corners=False, antialias=True)[0, 0]

@@ -95,4 +95,4 @@ def _with_transformers(located: LocatedWeights, device: Any, half: Any) -> tuple
     from napari_hsisynth.segment.transformers_network import TransformersNetwork, load_model
 
     model = load_model(located.path.parent, "sam", device)
-    return TransformersNetwork(model, half), int(model.config.vision_config.hidden_size)
+    return TransformersNetwork(model, "sam", half), int(model.config.vision_config.hidden_size)

@@ -70,7 +70,7 @@ class Sam2Segmenter(PromptableSegmenter):
                     f"these are the weights of {kind}, not of {model}", where=located.path, fix=f"choose model {kind}"
                 )
             sha256 = check_weights(located)
-            network = TransformersNetwork(load_model(located.path.parent, "sam2", chosen), half)
+            network = TransformersNetwork(load_model(located.path.parent, "sam2", chosen), "sam2", half)
         except ImportError:
             raise MissingExtraError("the segmenter sam2", "sam") from None
         super().__init__(

@@ -28,14 +28,15 @@ class TransformersNetwork:
     ----------
     model : Sam2Model or SamModel
         In evaluation mode, on its device.
+    kind : {"sam", "sam2"}
     half : torch.dtype, optional
         In which the encoder computes; float32 without. The decoder always computes in float32: it takes no time, and
         in half precision positions in the image would be rounded to pixels.
     """
 
-    def __init__(self, model: Any, half: Any = None) -> None:
+    def __init__(self, model: Any, kind: str, half: Any = None) -> None:
         self._model, self._half = model, half
-        self._stretches = model.config.model_type == "sam2"
+        self._stretches = kind == "sam2"
         of_prompts = model.config.prompt_encoder_config
         self._side_px, self._patch_px = int(of_prompts.image_size), int(of_prompts.patch_size)
         self._processor = self._make_processor()
