@@ -28,6 +28,7 @@ from napari_hsisynth.segment.registry import (
     sees_view,
     segmenter_models,
 )
+from napari_hsisynth.segment.weights import WeightsStatus, weights_status
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -36,6 +37,7 @@ __all__ = [
     "Proposals",
     "SegmentReport",
     "Segmenter",
+    "WeightsStatus",
     "list_segmenters",
     "load_segmenter",
     "needs_weights",
@@ -44,6 +46,7 @@ __all__ = [
     "segment_path",
     "segment_study",
     "segmenter_models",
+    "weights_status",
 ]
 
 if TYPE_CHECKING:

@@ -84,7 +84,10 @@ class SegmentReport:
 
 
 def segment_cube(
-    cube: Cube, prompts: list[tuple[Prompts, Diagnosis | None]] | None = None, backend: str | Segmenter = "spectral"
+    cube: Cube,
+    prompts: list[tuple[Prompts, Diagnosis | None]] | None = None,
+    backend: str | Segmenter = "spectral",
+    options: Mapping[str, Any] | None = None,
 ) -> list[Lesion]:
     """Find lesions in a cube.
 
@@ -96,13 +99,15 @@ def segment_cube(
         One per lesion; without, the segmenter proposes lesions.
     backend : str or Segmenter
         Which segmenter.
+    options : mapping, optional
+        For `load_segmenter`, where it is given by its name.
 
     Returns
     -------
     list of Lesion
         In the order of the prompts, or the likeliest first. Prompts that give no mask give no lesion.
     """
-    segmenter = load_segmenter(backend) if isinstance(backend, str) else backend
+    segmenter = load_segmenter(backend, **(options or {})) if isinstance(backend, str) else backend
     segmenter.set_cube(cube)
     if prompts is None:
         found = segmenter.propose()
@@ -123,6 +128,7 @@ def segment_study(
     prompts: Mapping[str, list[tuple[Prompts, Diagnosis | None]]] | None = None,
     backend: str = "spectral",
     *,
+    options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> SegmentReport:
     """Find lesions in the cubes of a study and add them to its annotations.
@@ -136,6 +142,8 @@ def segment_study(
         cube that has none yet, and stored as drafts: they become crops once a person has accepted them.
     backend : str
         Which segmenter.
+    options : mapping, optional
+        For `load_segmenter`.
     progress : callable, optional
         Called with (done, total) cubes.
 
@@ -144,13 +152,13 @@ def segment_study(
     InputError
         If a cube is not in the study or prompts do not fit their cube. What was stored before stays.
     """
-    segmenter = load_segmenter(backend)
+    segmenter = load_segmenter(backend, **(options or {}))
     status = "draft" if prompts is None else "accepted"
     cubes = [entry.id for entry in study.entries] if prompts is None else sorted(prompts)
     for cube_id in cubes:
         study.entry(cube_id)  # an unknown id is better said before hours of work than after
     found: dict[str, int] = {}
-    notes = []
+    notes = _remarks(segmenter)
     masked_before = 0
     for done, cube_id in enumerate(cubes):
         if progress:
@@ -190,6 +198,7 @@ def segment_path(
     backend: str = "spectral",
     out: str | Path | None = None,
     progress: Progress | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> SegmentReport:
     """Find lesions in a study or in the file of a single cube; what the verb ``segment`` does.
 
@@ -205,6 +214,8 @@ def segment_path(
         For a single cube: the PNG to write, 16-bit instance labels. By default beside it, ``<name>_mask.png``.
     progress : callable, optional
         Called with (done, total) cubes.
+    options : mapping, optional
+        For `load_segmenter`.
 
     Raises
     ------
@@ -219,7 +230,7 @@ def segment_path(
         by_cube = asked if asked is None or isinstance(asked, dict) else None
         if asked is not None and by_cube is None:
             raise InputError("prompts for a study need a cube id per list", where=prompts, fix='write {"ID": [...]}')
-        return segment_study(Study.open(path), by_cube, backend, progress=progress)
+        return segment_study(Study.open(path), by_cube, backend, options=options, progress=progress)
     from napari_hsisynth.formats import read_cube
 
     cube = read_cube(path)
@@ -228,11 +239,14 @@ def segment_path(
             raise InputError(f"no prompts for '{path.stem}'", where=prompts, fix=f"name one list '{path.stem}'")
         asked = asked.get(path.stem) or next(iter(asked.values()))
     target = path.with_name(f"{path.stem}_mask.png") if out is None else Path(out)
-    lesions = segment_cube(cube, asked, backend)
+    segmenter = load_segmenter(backend, **(options or {}))
+    lesions = segment_cube(cube, asked, segmenter)
     if not lesions:
         raise InputError("no lesion found, nothing written", where=path, fix="point at one with --prompts FILE")
     write_mask(target, [lesion.mask for lesion in lesions])
-    return SegmentReport(target, {path.stem: len(lesions)}, "draft" if asked is None else "accepted", cube.notes)
+    return SegmentReport(
+        target, {path.stem: len(lesions)}, "draft" if asked is None else "accepted", (*cube.notes, *_remarks(segmenter))
+    )
 
 
 def write_mask(path: str | Path, masks: list[NDArray[np.bool_]]) -> None:
@@ -292,6 +306,11 @@ def _lesions(value: Any, where: str) -> list[tuple[Prompts, Diagnosis | None]]:
         named = one.get("diagnosis")
         lesions.append((prompts, Diagnosis.parse(named, where=where) if named else None))
     return lesions
+
+
+def _remarks(segmenter: Segmenter) -> list[str]:
+    """What the user should know of the segmenter itself, for example that its weights are no published ones."""
+    return list(getattr(segmenter, "notes", ()))
 
 
 def _is_cube(folder: Path) -> bool:

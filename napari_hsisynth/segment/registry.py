@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -124,7 +125,8 @@ def load_segmenter(name: str, **options: Any) -> Segmenter:
     Raises
     ------
     InputError
-        If there is none of this name, or what another package registered cannot be loaded or is no segmenter.
+        If there is none of this name or with these options, or what another package registered cannot be loaded or is
+        no segmenter.
 
     Examples
     --------
@@ -133,7 +135,13 @@ def load_segmenter(name: str, **options: Any) -> Segmenter:
     """
     if name in _BUILT_IN:
         module, _, attribute = _BUILT_IN[name].target.partition(":")
-        return getattr(import_module(module), attribute)(**options)
+        segmenter_class = getattr(import_module(module), attribute)
+        known = inspect.signature(segmenter_class).parameters
+        unknown = ", ".join(option for option in options if option not in known)
+        if unknown:
+            fix = f"it has: {', '.join(known)}" if known else "it has none"
+            raise InputError(f"segmenter '{name}' has no option {unknown}", fix=fix)
+        return segmenter_class(**options)
     for point in entry_points(group=ENTRY_POINT_GROUP):
         if point.name != name:
             continue
