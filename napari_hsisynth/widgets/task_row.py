@@ -16,12 +16,14 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QSize
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import Cancelled
+from napari_hsisynth.widgets.job_row import duration_text
 
 #: Called as ``work(progress=..., cancelled=...)``; see `napari_hsisynth.study.make_crops` for the two.
 Work = Callable[..., Any]
 
 _TELL_EVERY_S = 0.05
-_ETA_AFTER_S = 2.0
+_ETA_AFTER_S = 2.0  # before that, a rate is a guess
+_AS_BEFORE = "cancelled; everything is as it was before"
 
 
 class _Task(QObject):
@@ -100,8 +102,9 @@ class TaskRow(QWidget):
         super().__init__(parent)
         self._task: _Task | None = None
         self._unit = "cubes"
+        self._cancelled_text = _AS_BEFORE
+        self._first: tuple[float, int] | None = None
         self._done: Callable[[Any], str] = str
-        self._began = 0.0
         self.bar = QProgressBar(self)
         self.bar.setMinimumWidth(1)
         self.bar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -125,7 +128,15 @@ class TaskRow(QWidget):
         """Whether work is going on."""
         return self._task is not None
 
-    def start(self, work: Work, done: Callable[[Any], str], *, title: str, unit: str = "cubes") -> None:
+    def start(
+        self,
+        work: Work,
+        done: Callable[[Any], str],
+        *,
+        title: str,
+        unit: str = "cubes",
+        cancelled_text: str = _AS_BEFORE,
+    ) -> None:
         """Begin; one piece of work at a time.
 
         Parameters
@@ -138,17 +149,19 @@ class TaskRow(QWidget):
             What is going on, for example ``"importing"``.
         unit : str
             What is counted, in the plural.
+        cancelled_text : str
+            The line to show once it was cancelled.
         """
         if self._task is not None:
             return
-        self._done, self._unit, self._title = done, unit, title
+        self._done, self._unit, self._title, self._cancelled_text = done, unit, title, cancelled_text
+        self._first = None
         task = self._task = _Task(work)
         task.progressed.connect(self._progressed)
         task.done.connect(self._succeeded)
         task.failed.connect(self._failed)
         task.cancelled.connect(self._was_cancelled)
         self.bar.setRange(0, 0)
-        self._began = time.monotonic()
         self.cancel_button.setEnabled(True)
         self.status.setText(f"{title} …")
         self._show(active=True)
@@ -171,15 +184,17 @@ class TaskRow(QWidget):
         self.bar.setRange(0, max(1, total))
         self.bar.setValue(done)
         if self.cancel_button.isEnabled():
-            self.status.setText(f"{self._title}: {done:,} of {total:,} {self._unit}{self._left(done, total)}")
+            self.status.setText(f"{self._title}: {done:,} of {total:,} {self._unit}{self._eta(done, total)}")
 
-    def _left(self, done: int, total: int) -> str:
-        """Say how much longer it takes, once there is something to judge by."""
-        elapsed = time.monotonic() - self._began
-        if not 0 < done < total or elapsed < _ETA_AFTER_S:
+    def _eta(self, done: int, total: int) -> str:
+        """Return how long it will take at the rate so far, for what takes longer than a moment."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, done  # what was there when it began has taken no time
+        began, before = self._first
+        if now - began < _ETA_AFTER_S or done <= before:
             return ""
-        left_s = round(elapsed * (total - done) / done)
-        return f" · ETA {left_s // 60}:{left_s % 60:02}"
+        return f" · ETA {duration_text((total - done) * (now - began) / (done - before))}"
 
     def _succeeded(self, result: object) -> None:
         text = ""
@@ -192,7 +207,7 @@ class TaskRow(QWidget):
         self._end(f"✖ {message}")
 
     def _was_cancelled(self) -> None:
-        self._end("cancelled; everything is as it was before")
+        self._end(self._cancelled_text)
 
     def _end(self, text: str) -> None:
         self._task = None
