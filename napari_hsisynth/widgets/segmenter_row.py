@@ -65,6 +65,7 @@ class SegmenterRow(QWidget):
         self.seen.changed.connect(self._choose)
         self.weights.folder_chosen.connect(self._folder_chosen)
         self.weights.fetched.connect(self._ask_again)
+        self.weights.changed.connect(self.refresh)
 
     def options(self) -> dict[str, Any]:
         """Return what is chosen, as options for `load_segmenter`."""
@@ -95,8 +96,8 @@ class SegmenterRow(QWidget):
         if self.weights.problem:
             self.weights.refresh()
         state = self.drafts.segmenter.state
-        if self.weights.problem:
-            state = "Needs its weights: download them, or choose a folder that has them. Your prompts are kept."
+        if self.weights.problem:  # in the words of the dock, not of the command line
+            state = f"{self.weights.problem} Your prompts are kept."
         self.state.setText(state)
         self.state.setVisible(bool(state))
 
@@ -154,4 +155,3 @@ class SegmenterRow(QWidget):
                 drafts.prompts.changed.emit(drafts.prompts.prompts)
             else:
                 drafts.segmenter.ask(drafts.target.cube, None)
-        self.refresh()

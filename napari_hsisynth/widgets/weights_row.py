@@ -38,12 +38,15 @@ class WeightsRow(QWidget):
 
     Attributes
     ----------
+    changed : Signal
+        A download has begun or ended: `problem` may have another text.
     fetched : Signal
         The official weights have come.
     folder_chosen : Signal(object)
         The user has named a folder with weights (str), or wants the official ones again (None).
     """
 
+    changed = Signal()
     fetched = Signal()
     folder_chosen = Signal(object)
 
@@ -68,11 +71,11 @@ class WeightsRow(QWidget):
         self.task.finished.connect(self._task_finished)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.addWidget(self.line, 0, 0, 1, 4)
-        for column, button in enumerate((self.download_button, self.folder_button, self.official_button)):
-            grid.addWidget(button, 1, column)
-        grid.setColumnStretch(3, 1)
-        grid.addWidget(self.task, 2, 0, 1, 4)
+        grid.addWidget(self.line, 0, 0)
+        for column, button in enumerate((self.download_button, self.official_button, self.folder_button), 1):
+            grid.addWidget(button, 0, column)
+        grid.setColumnStretch(0, 1)
+        grid.addWidget(self.task, 1, 0, 1, 4)
 
     def show_model(self, name: str, model: str, weights: str | None) -> None:
         """Say how it is with the weights of a model; `weights` is the user's own folder or file."""
@@ -97,23 +100,24 @@ class WeightsRow(QWidget):
         self.folder_button.setVisible(True)
         if status.located is not None:
             size = f"{status.located.path.stat().st_size / _MB:,.0f} MB"
-            self.line.setText(
-                f"Your own weights, {size}." if weights else f"Official weights, {size}, on this machine."
-            )
+            self.line.setText(f"{'Your own' if weights else 'Official'} weights, {size}")
             self.line.setToolTip(str(status.located.path))
         elif weights is not None:
-            self.line.setText(f"✖ {status.problem}")
-            self.line.setToolTip(weights)
+            self.line.setText("✖ Your own weights")
+            self.line.setToolTip(self.problem)
         else:
-            self.line.setText(f"The official weights are not on this machine ({status.official.size_mb:,} MB).")
+            self.line.setText(f"Weights not here ({status.official.size_mb:,} MB)")
             self.line.setToolTip(status.official.source)
+            missing = missing_packages()
+            if self.task.active:
+                self.problem = f"The weights of {name} {model} are being fetched."
+            elif not missing:
+                self.problem = f"Download the weights of {name} {model}, or choose a folder that has them."
             self.download_button.setVisible(not self.task.active)
-            self.download_button.setEnabled(not missing_packages())
+            self.download_button.setEnabled(not missing)
             self.download_button.setToolTip(
-                missing_packages() or f"Fetch {status.official.size_mb:,} MB from {status.official.source}"
+                missing or f"Fetch {status.official.size_mb:,} MB from {status.official.source}"
             )
-        if missing_packages():
-            self.line.setText(missing_packages())
 
     def download(self) -> None:
         """Fetch the official weights of the model, with a bar."""
@@ -126,6 +130,7 @@ class WeightsRow(QWidget):
             cancelled_text="cancelled; what has come so far is kept for the next time",
         )
         self.refresh()
+        self.changed.emit()
 
     def choose_folder(self) -> None:
         """Ask for a folder with weights."""
@@ -143,6 +148,7 @@ class WeightsRow(QWidget):
         self.refresh()
         if had_problem and not self.problem:
             self.fetched.emit()
+        self.changed.emit()
 
 
 def _fetch(name: str, model: str, *, progress: Callable[[int, int], Any], cancelled: Callable[[], bool]) -> Path:

@@ -207,6 +207,7 @@ def test_a_folder_of_the_user_is_taken_and_left_again(make, tmp_path, monkeypatc
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
     row.weights.folder_button.click()
     assert row.weights.line.text().startswith("✖")
+    assert "no weights of" in row.state.text()
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
     row.weights.folder_button.click()
     assert row.drafts.chosen[-1][1]["weights"] == str(tmp_path)
@@ -242,9 +243,10 @@ def test_a_download_shows_its_progress_and_the_question_is_asked_again(make, qtb
     assert not row.weights.download_button.isVisible()
     qtbot.waitUntil(lambda: "50 of 156 MB" in row.weights.task.status.text(), timeout=WAIT_MS)
     assert row.weights.task.bar.isVisible()
+    assert row.state.text() == "The weights of sam2 tiny are being fetched. Your prompts are kept."
     download.go_on.set()
     qtbot.waitUntil(lambda: not row.weights.task.active, timeout=WAIT_MS)
-    assert row.weights.line.text() == "Official weights, 2 MB, on this machine."
+    assert row.weights.line.text() == "Official weights, 2 MB"
     assert emitted == [row.drafts.prompts.prompts]
     assert row.state.text() == "ready"
 
@@ -258,6 +260,7 @@ def test_a_cancelled_or_failed_download_can_be_tried_again(make, qtbot, monkeypa
     assert row.weights.task.status.text() == "cancelling …"
     qtbot.waitUntil(lambda: not row.weights.task.active, timeout=WAIT_MS)
     assert "kept for the next time" in row.weights.task.status.text()
+    assert row.state.text().startswith("Download the weights of sam2 tiny")
     assert row.weights.download_button.isVisible()
     SlowDownload(monkeypatch, InputError("the download broke off")).go_on.set()
     row.weights.download_button.click()
@@ -284,5 +287,5 @@ def test_missing_packages_are_named_with_the_command(make, monkeypatch):
 
     monkeypatch.setattr(weights_row.importlib.util, "find_spec", lambda name: None)
     row = make(Drafts("sam2"))
-    assert 'pip install "napari-hsisynth[sam]"' in row.weights.line.text()
+    assert 'pip install "napari-hsisynth[sam]"' in row.state.text()
     assert not row.weights.download_button.isEnabled()
