@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from napari_hsisynth.atomic import sync_folder
@@ -157,6 +158,7 @@ def _wait(seconds: float, cancelled: Callable[[], bool]) -> None:
         pause.wait(min(rest, 0.1))
 
 
+@cache
 def _certificates() -> ssl.SSLContext:
     context = ssl.create_default_context()
     # Python from python.org knows no certificates on a Mac; napari brings some

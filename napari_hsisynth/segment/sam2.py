@@ -88,12 +88,12 @@ class Sam2Segmenter(PromptableSegmenter):
 def _model_of(config: dict[str, Any]) -> str:
     """Return which published model a configuration is of; empty for none of them."""
     try:
-        backbone = config["vision_config"]["backbone_config"]
         # the library leaves out what it takes for granted, which is the tiny model
+        backbone = (config.get("vision_config") or {}).get("backbone_config") or {}
         stages = (
             backbone.get("hidden_size", _STAGES["tiny"][0]),
             list(backbone.get("blocks_per_stage") or _STAGES["tiny"][1]),
         )
-    except (KeyError, TypeError, AttributeError):
+    except (TypeError, AttributeError):
         return ""
     return next((model for model, theirs in _STAGES.items() if theirs == stages), "")

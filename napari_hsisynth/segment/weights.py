@@ -175,7 +175,7 @@ def locate_weights(name: str, model: str, weights: str | Path | None = None) -> 
         If there are none; says how to get them.
     """
     official = official_weights(name, model)[0]
-    if weights is not None:
+    if weights:
         return _given(official, Path(weights).expanduser())
     if official.meta_file and meta_path(official).is_file():
         return LocatedWeights(meta_path(official), stated_sha256=official.sha256)

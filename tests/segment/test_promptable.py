@@ -28,10 +28,16 @@ def kind(request, kinds):
     return kinds[request.param]
 
 
-@pytest.fixture
-def segmenter(kind, cube):
-    name, options = kind
-    made = load_segmenter(name, **options)
+@pytest.fixture(scope="module")
+def loaded(kinds, tmp_path_factory):
+    """One segmenter of each kind, for the tests that need no fresh one."""
+    folder = str(tmp_path_factory.mktemp("embeddings"))
+    return {key: load_segmenter(name, cache=folder, **options) for key, (name, options) in kinds.items()}
+
+
+@pytest.fixture(params=["sam2", "sam", "pth"])
+def segmenter(request, loaded, cube):
+    made = loaded[request.param]
     made.set_cube(cube)
     return made
 
@@ -139,8 +145,10 @@ def test_the_encoder_runs_once_per_cube_and_view(kind, cube, monkeypatch):
     assert len(runs) == 1
 
 
-def test_without_a_cache_the_masks_are_the_same(kind, cube, segmenter):
-    name, options = kind
+def test_without_a_cache_the_masks_are_the_same(kinds, loaded, cube):
+    name, options = kinds["sam2"]
+    segmenter = loaded["sam2"]
+    segmenter.set_cube(cube)
     bare = load_segmenter(name, cache=False, **options)
     bare.set_cube(cube)
     bare.embed_ahead(cube)
@@ -164,7 +172,7 @@ def test_a_cube_to_come_is_embedded_in_another_thread(segmenter, cube, monkeypat
 
 def test_two_threads_at_the_same_cube_embed_it_once(segmenter, cube, monkeypatch):
     runs = encoder_runs(monkeypatch, segmenter)
-    coming = cube.replace(data=cube.data[:, ::-1])
+    coming = cube.replace(data=cube.data[:, :, ::-1])
     threads = [threading.Thread(target=segmenter.embed_ahead, args=(coming,)) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -225,3 +233,22 @@ def test_options_that_cannot_be_are_refused_in_words(kinds, option, words):
     for name, options in kinds.values():
         with pytest.raises(InputError, match=words):
             load_segmenter(name, **{**options, **option})
+
+
+def test_half_precision_sees_nearly_the_same(kinds, cube):
+    """As on a GPU, but on the CPU, where a user is refused because it is no faster."""
+    import torch
+
+    for name, options in kinds.values():
+        exact = load_segmenter(name, device="cpu", cache=False, **options)
+        rough = load_segmenter(name, device="cpu", cache=False, **options)
+        rough._network._half = torch.bfloat16
+        for segmenter in (exact, rough):
+            segmenter.set_cube(cube)
+        embeddings = [segmenter._embedding(cube) for segmenter in (exact, rough)]
+        for level, values in embeddings[0].items():
+            assert values.dtype == embeddings[1][level].dtype == np.float16
+            assert (values != embeddings[1][level]).any()
+            both = np.stack([values.ravel(), embeddings[1][level].ravel()]).astype(np.float64)
+            assert np.corrcoef(both)[0, 1] > 0.99
+        assert len(rough.predict(PROMPTS["clicks"]))

@@ -126,7 +126,7 @@ def test_what_is_no_checkpoint_is_said(tmp_path, sam_pth):
 def test_changed_bytes_in_a_checkpoint_are_an_error_or_harmless(tmp_path, sam_pth):
     path, whole = tmp_path / "own.pth", bytearray(sam_pth.read_bytes())
     random = np.random.default_rng(0)
-    for place in [*random.integers(0, 3000, 12), *random.integers(len(whole) - 3000, len(whole), 12)]:
+    for place in [*random.integers(0, 3000, 6), *random.integers(len(whole) - 3000, len(whole), 6)]:
         changed = bytearray(whole)
         changed[place] ^= 0xFF
         path.write_bytes(changed)
