@@ -16,14 +16,12 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QSize
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import Cancelled
-from napari_hsisynth.widgets.job_row import duration_text
 
 #: Called as ``work(progress=..., cancelled=...)``; see `napari_hsisynth.study.make_crops` for the two.
 Work = Callable[..., Any]
 
 _TELL_EVERY_S = 0.05
-_ETA_AFTER_S = 2.0  # before that, a rate is a guess
-_AS_BEFORE = "cancelled; everything is as it was before"
+_ETA_AFTER_S = 2.0
 
 
 class _Task(QObject):
@@ -102,9 +100,8 @@ class TaskRow(QWidget):
         super().__init__(parent)
         self._task: _Task | None = None
         self._unit = "cubes"
-        self._cancelled_text = _AS_BEFORE
-        self._first: tuple[float, int] | None = None
         self._done: Callable[[Any], str] = str
+        self._began = 0.0
         self.bar = QProgressBar(self)
         self.bar.setMinimumWidth(1)
         self.bar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -135,7 +132,7 @@ class TaskRow(QWidget):
         *,
         title: str,
         unit: str = "cubes",
-        cancelled_text: str = _AS_BEFORE,
+        cancelled_text: str = "cancelled; everything is as it was before",
     ) -> None:
         """Begin; one piece of work at a time.
 
@@ -155,13 +152,13 @@ class TaskRow(QWidget):
         if self._task is not None:
             return
         self._done, self._unit, self._title, self._cancelled_text = done, unit, title, cancelled_text
-        self._first = None
         task = self._task = _Task(work)
         task.progressed.connect(self._progressed)
         task.done.connect(self._succeeded)
         task.failed.connect(self._failed)
         task.cancelled.connect(self._was_cancelled)
         self.bar.setRange(0, 0)
+        self._began = time.monotonic()
         self.cancel_button.setEnabled(True)
         self.status.setText(f"{title} …")
         self._show(active=True)
@@ -184,17 +181,15 @@ class TaskRow(QWidget):
         self.bar.setRange(0, max(1, total))
         self.bar.setValue(done)
         if self.cancel_button.isEnabled():
-            self.status.setText(f"{self._title}: {done:,} of {total:,} {self._unit}{self._eta(done, total)}")
+            self.status.setText(f"{self._title}: {done:,} of {total:,} {self._unit}{self._left(done, total)}")
 
-    def _eta(self, done: int, total: int) -> str:
-        """Return how long it will take at the rate so far, for what takes longer than a moment."""
-        now = time.monotonic()
-        if self._first is None:
-            self._first = now, done  # what was there when it began has taken no time
-        began, before = self._first
-        if now - began < _ETA_AFTER_S or done <= before:
+    def _left(self, done: int, total: int) -> str:
+        """Say how much longer it takes, once there is something to judge by."""
+        elapsed = time.monotonic() - self._began
+        if not 0 < done < total or elapsed < _ETA_AFTER_S:
             return ""
-        return f" · ETA {duration_text((total - done) * (now - began) / (done - before))}"
+        left_s = round(elapsed * (total - done) / done)
+        return f" · ETA {left_s // 60}:{left_s % 60:02}"
 
     def _succeeded(self, result: object) -> None:
         text = ""
