@@ -6,7 +6,6 @@ from typing import Any
 
 from napari_hsisynth.errors import InputError
 
-DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("auto", "float32", "half")
 
 

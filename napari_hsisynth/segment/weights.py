@@ -96,14 +96,11 @@ class LocatedWeights:
         The network's configuration beside a safetensors file.
     stated_sha256 : str
         What the publisher says; empty where nobody has said.
-    is_own : bool
-        The user named the file or its folder.
     """
 
     path: Path
     config: Path | None = None
     stated_sha256: str = ""
-    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -232,11 +229,11 @@ def _given(official: OfficialWeights, path: Path) -> LocatedWeights:
     needed = f"a folder with {CONFIG} and {TENSORS}" + (" or a .pth file" if official.meta_file else "")
     if path.is_dir():
         if (path / TENSORS).is_file() and (path / CONFIG).is_file():
-            return LocatedWeights(path / TENSORS, path / CONFIG, hub_cache.stated_sha256(path / TENSORS), is_own=True)
+            return LocatedWeights(path / TENSORS, path / CONFIG, hub_cache.stated_sha256(path / TENSORS))
         checkpoints = sorted(path.glob("*.pth")) if official.meta_file else []
         chosen = [each for each in checkpoints if each.name == official.meta_file] or checkpoints
         if len(chosen) == 1:
-            return LocatedWeights(chosen[0], is_own=True)
+            return LocatedWeights(chosen[0])
         what = f"{len(chosen)} .pth files" if chosen else f"no weights of {official.name}"
         raise InputError(f"{what} in this folder", where=path, fix="name the file" if chosen else f"give {needed}")
     if not path.exists():
@@ -244,7 +241,7 @@ def _given(official: OfficialWeights, path: Path) -> LocatedWeights:
     if path.suffix == ".safetensors":
         if not path.with_name(CONFIG).is_file():
             raise InputError(f"{CONFIG} is missing beside it", where=path, fix=f"give {needed}")
-        return LocatedWeights(path, path.with_name(CONFIG), is_own=True)
+        return LocatedWeights(path, path.with_name(CONFIG))
     if official.meta_file:
-        return LocatedWeights(path, is_own=True)
+        return LocatedWeights(path)
     raise InputError("not in the form that the transformers library reads", where=path, fix=f"give {needed}")

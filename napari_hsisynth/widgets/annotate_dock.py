@@ -228,7 +228,7 @@ class AnnotateDock(QWidget):
                 part.refresh()
             self._title_folds()
             source = target.study.root if target.study is not None else target.source
-            words = [] if source is None else ["segment", source, "--backend", annotator.drafts.segmenter.name]
+            words = [] if source is None else ["segment", source, *self.segmenter_row.command_words()]
             self.command.set_words(words)
             self._show_saved()
         self.content.setVisible(target is not None)  # last: it is laid out for what it then holds

@@ -94,7 +94,9 @@ class SegmenterRow(QWidget):
         if sees_view(self.segmenter.currentText()):
             self.seen.show_cube(None if target is None else target.cube)
         if self.weights.problem:
-            self.weights.refresh()
+            self.weights.refresh()  # they may have been fetched on the command line
+            if not self.weights.problem:
+                self._ask_again()
         state = self.drafts.segmenter.state
         if self.weights.problem:  # in the words of the dock, not of the command line
             state = f"{self.weights.problem} Your prompts are kept."
@@ -102,9 +104,9 @@ class SegmenterRow(QWidget):
         self.state.setVisible(bool(state))
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Look for the weights again: they may have been fetched on the command line."""
+        """Look for the weights again."""
         super().showEvent(event)
-        self.weights.refresh()
+        self.refresh()
 
     # --- choosing
 
@@ -118,8 +120,11 @@ class SegmenterRow(QWidget):
         self._choose()
 
     def _folder_chosen(self, folder: str | None) -> None:
+        is_the_same = folder == self._weights
         self._weights = folder
         self._choose()
+        if is_the_same and not self.weights.problem:  # with other files in it
+            self._ask_again()
 
     def _choose(self) -> None:
         name, options = self.segmenter.currentText(), self.options()

@@ -211,6 +211,11 @@ def test_a_folder_of_the_user_is_taken_and_left_again(make, tmp_path, monkeypatc
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
     row.weights.folder_button.click()
     assert row.drafts.chosen[-1][1]["weights"] == str(tmp_path)
+    for file in folder.iterdir():
+        file.rename(tmp_path / file.name)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    row.weights.folder_button.click()
+    assert row.drafts.asked == [None], "the same folder is tried again"
 
 
 class SlowDownload:
@@ -279,6 +284,7 @@ def test_weights_that_came_from_elsewhere_are_seen_when_the_dock_is_shown(make, 
     weights_at(folder)
     row.show()
     assert not row.weights.problem
+    assert row.drafts.asked == [None], "the cube is prepared, now that it can be"
     assert row.weights.line.sizePolicy().horizontalPolicy() == QSizePolicy.Policy.Ignored
 
 

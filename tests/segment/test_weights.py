@@ -84,7 +84,7 @@ def test_damage_in_the_hub_cache_is_noticed_before_anything_is_loaded(sam2_folde
 
 def test_a_folder_or_file_of_the_user_is_taken(sam2_folder, sam_folder, sam_pth, tmp_path):
     assert locate_weights("sam2", "tiny", sam2_folder).path == sam2_folder / "model.safetensors"
-    assert locate_weights("sam2", "tiny", sam2_folder / "model.safetensors").is_own
+    assert locate_weights("sam2", "tiny", sam2_folder / "model.safetensors").config == sam2_folder / "config.json"
     assert locate_weights("sam", "vit_b", sam_folder).config == sam_folder / "config.json"
     assert locate_weights("sam", "vit_b", sam_pth.parent).path == sam_pth
     both = tmp_path / "both"
