@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import http.server
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -246,6 +248,30 @@ def test_a_cancelled_download_leaves_no_file_and_goes_on_the_next_time(server, t
     assert 100_000 < so_far < len(CONTENT)
     fetch(server, tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == CONTENT
+    assert server.asked[-1][2] == f"bytes={so_far}-"
+
+
+def test_a_killed_download_leaves_no_file_and_goes_on_the_next_time(server, tmp_path):
+    server.files["/file"] = CONTENT
+    server.slow_s = 0.05
+    target = tmp_path / "file"
+    code = (
+        "import sys; from pathlib import Path; from napari_hsisynth.segment.fetching import fetch\n"
+        "fetch(sys.argv[1], Path(sys.argv[2]), size=int(sys.argv[3]), has_hash=bool, "
+        "progress=lambda done, total: print(done, flush=True), cancelled=bool)"
+    )
+    words = [sys.executable, "-c", code, f"{server.url}/file", str(target), str(len(CONTENT))]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        while int(child.stdout.readline()) < 100_000:
+            pass
+        child.kill()
+    assert not target.exists()
+    so_far = (tmp_path / "file.part").stat().st_size
+    assert 0 < so_far < len(CONTENT)
+    server.slow_s = 0.0
+    fetch(server, target)
+    assert target.read_bytes() == CONTENT
     assert server.asked[-1][2] == f"bytes={so_far}-"
 
 
