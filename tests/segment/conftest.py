@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_sams import CHANNELS, SIDE_PX, outspoken, segment_anything_model
+from weights_server import Server
 
 from napari_hsisynth.cube import Cube
+from napari_hsisynth.segment import fetching
 
-SIDE_PX = 128
-CHANNELS = 32
 NM = [465.0, 550.0, 630.0]
 #: Odd sizes on purpose: neither a multiple of a patch, nor square.
 SHAPE = (68, 91)
@@ -34,19 +36,6 @@ def lesion() -> np.ndarray:
 def cube(lesion) -> Cube:
     noise = np.random.default_rng(0).normal(1, 0.02, (3, *SHAPE))
     return Cube(np.where(lesion, np.array([0.1, 0.15, 0.25])[:, None, None], 0.5) * noise, NM, name="disc")
-
-
-def outspoken(model):
-    """Random weights say nearly nothing; make their answers as large as those of a trained network."""
-    import torch
-
-    with torch.no_grad():
-        for number, layers in enumerate(model.mask_decoder.output_hypernetworks_mlps):
-            for parameter in layers.parameters():
-                parameter.normal_(0, 1.5 + 0.2 * number)
-        for parameter in model.mask_decoder.iou_prediction_head.parameters():
-            parameter.normal_(0, 0.3)
-    return model.eval()
 
 
 @pytest.fixture(scope="session")
@@ -120,47 +109,6 @@ def sam_pth(tmp_path_factory) -> Path:
     return path
 
 
-def segment_anything_model():
-    """A tiny SAM of Meta's library, put together as that library does it."""
-    from functools import partial
-
-    import torch
-    from segment_anything import modeling
-
-    cells = SIDE_PX // 16
-    return modeling.Sam(
-        image_encoder=modeling.ImageEncoderViT(
-            depth=2,
-            embed_dim=24,
-            img_size=SIDE_PX,
-            mlp_ratio=4,
-            norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
-            num_heads=2,
-            patch_size=16,
-            qkv_bias=True,
-            use_rel_pos=True,
-            global_attn_indexes=[1],
-            window_size=4,
-            out_chans=CHANNELS,
-        ),
-        prompt_encoder=modeling.PromptEncoder(
-            embed_dim=CHANNELS,
-            image_embedding_size=(cells, cells),
-            input_image_size=(SIDE_PX, SIDE_PX),
-            mask_in_chans=16,
-        ),
-        mask_decoder=modeling.MaskDecoder(
-            num_multimask_outputs=3,
-            transformer=modeling.TwoWayTransformer(depth=2, embedding_dim=CHANNELS, mlp_dim=64, num_heads=8),
-            transformer_dim=CHANNELS,
-            iou_head_depth=3,
-            iou_head_hidden_dim=CHANNELS,
-        ),
-        pixel_mean=[123.675, 116.28, 103.53],
-        pixel_std=[58.395, 57.12, 57.375],
-    ).eval()
-
-
 @pytest.fixture(scope="session")
 def kinds(sam2_folder, sam_folder, sam_pth) -> dict[str, tuple[str, dict]]:
     """Each way to have a SAM: name and options for `load_segmenter`."""
@@ -169,3 +117,14 @@ def kinds(sam2_folder, sam_folder, sam_pth) -> dict[str, tuple[str, dict]]:
         "sam": ("sam", {"model": "vit_b", "weights": str(sam_folder)}),
         "pth": ("sam", {"model": "vit_b", "weights": str(sam_pth)}),
     }
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A server on this machine, and no pauses before another attempt to reach it."""
+    monkeypatch.setattr(fetching, "_PAUSE_S", 0.001)
+    server = Server()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()

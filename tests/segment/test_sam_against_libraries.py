@@ -65,8 +65,8 @@ def test_transformers(kind, kinds, cube, sam2_folder, sam_folder):
 
 
 def test_segment_anything(kinds, cube, sam_pth):
-    from conftest import segment_anything_model
     from segment_anything import SamPredictor
+    from tiny_sams import segment_anything_model
 
     name, options = kinds["pth"]
     segmenter = load_segmenter(name, view="pca3", **options)

@@ -1,25 +1,20 @@
-"""Which weights there are, where they are found, and how they are fetched from a server that behaves badly."""
+"""Which weights there are, where they are found, and how they come from the hub and from Meta."""
 
 from __future__ import annotations
 
 import hashlib
-import http.server
 import shutil
-import subprocess
-import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
+from weights_server import COMMIT, Handler
 
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.segment import fetching, hub_cache, load_segmenter, segmenter_models, weights
+from napari_hsisynth.segment import hub_cache, load_segmenter, segmenter_models, weights
 from napari_hsisynth.segment.weights import check_weights, locate_weights, official_weights, weights_status
 from napari_hsisynth.segment.weights_download import download
 from napari_hsisynth.study import Cancelled
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REPO = "facebook/sam2.1-hiera-tiny"
 
 
@@ -123,215 +118,6 @@ def test_a_fetched_file_of_meta_must_have_the_published_hash(sam_pth):
 # --- fetching
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """Serves files as the hub does, with ranges, and misbehaves on demand."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files: dict[str, bytes] = {}
-        self.drop_after: list[int] = []  # bytes after which the next answers break off
-        self.ignores_ranges = False
-        self.status = 200
-        self.asked: list[tuple[str, str, str]] = []
-        self.slow_s = 0.0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: Server
-    protocol_version = "HTTP/1.1"
-
-    def do_HEAD(self):
-        content = self.server.files.get(self.path)
-        self.send_response(404 if content is None else 200)
-        if content is not None:
-            is_large = self.path.endswith(".safetensors")
-            git = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-            self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest() if is_large else git}"')
-            self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("Content-Length", str(len(content or b"")))
-        self.end_headers()
-
-    def do_GET(self):
-        server, wanted = self.server, self.headers.get("Range", "")
-        server.asked.append((self.command, self.path, wanted))
-        content = server.files.get(self.path)
-        if content is None or server.status != 200:
-            self.send_error(404 if content is None else server.status)
-            return
-        start = 0 if server.ignores_ranges else int(wanted.removeprefix("bytes=").rstrip("-") or 0)
-        if start >= len(content):
-            self.send_error(416)
-            return
-        self.send_response(206 if wanted and not server.ignores_ranges else 200)
-        if wanted and not server.ignores_ranges:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        self.send_header("Content-Length", str(len(content) - start))
-        self.end_headers()
-        rest = content[start:]
-        if server.drop_after:
-            self.wfile.write(rest[: server.drop_after.pop(0)])
-            self.wfile.flush()
-            self.close_connection = True
-            return
-        for begin in range(0, len(rest), 1 << 16):
-            try:
-                self.wfile.write(rest[begin : begin + (1 << 16)])
-            except OSError:
-                return
-            time.sleep(server.slow_s)
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setattr(fetching, "_PAUSE_S", 0.001)
-    server = Server()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-CONTENT = bytes(range(256)) * 2000
-DIGEST = hashlib.sha256(CONTENT).hexdigest()
-
-
-def fetch(server, target, progress=lambda done, total: None, cancelled=lambda: False):
-    fetching.fetch(
-        f"{server.url}/file",
-        target,
-        size=len(CONTENT),
-        has_hash=lambda path: hashlib.sha256(path.read_bytes()).hexdigest() == DIGEST,
-        progress=progress,
-        cancelled=cancelled,
-    )
-
-
-def test_a_file_comes_whole_with_its_progress_in_bytes(server, tmp_path):
-    server.files["/file"] = CONTENT
-    told = []
-    fetch(server, tmp_path / "a" / "file", lambda *numbers: told.append(numbers))
-    assert (tmp_path / "a" / "file").read_bytes() == CONTENT
-    assert [path.name for path in (tmp_path / "a").iterdir()] == ["file"]
-    assert told[0] == (0, len(CONTENT))
-    assert told[-1] == (len(CONTENT), len(CONTENT))
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
-
-
-def test_broken_connections_are_taken_up_where_they_broke(server, tmp_path):
-    server.files["/file"] = CONTENT
-    server.drop_after = [1000, 0, 200_000, 5]
-    fetch(server, tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == CONTENT
-    assert [wanted for _, _, wanted in server.asked] == [
-        "",
-        "bytes=1000-",
-        "bytes=1000-",
-        "bytes=201000-",
-        "bytes=201005-",
-    ]
-
-
-def test_a_cancelled_download_leaves_no_file_and_goes_on_the_next_time(server, tmp_path):
-    server.files["/file"] = CONTENT
-    done = []
-    with pytest.raises(Cancelled):
-        fetch(server, tmp_path / "file", lambda now, _: done.append(now), lambda: bool(done) and done[-1] > 100_000)
-    assert not (tmp_path / "file").exists()
-    so_far = (tmp_path / "file.part").stat().st_size
-    assert 100_000 < so_far < len(CONTENT)
-    fetch(server, tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == CONTENT
-    assert server.asked[-1][2] == f"bytes={so_far}-"
-
-
-def test_a_killed_download_leaves_no_file_and_goes_on_the_next_time(server, tmp_path):
-    server.files["/file"] = CONTENT
-    server.slow_s = 0.05
-    target = tmp_path / "file"
-    code = (
-        "import sys; from pathlib import Path; from napari_hsisynth.segment.fetching import fetch\n"
-        "fetch(sys.argv[1], Path(sys.argv[2]), size=int(sys.argv[3]), has_hash=bool, "
-        "progress=lambda done, total: print(done, flush=True), cancelled=bool)"
-    )
-    words = [sys.executable, "-c", code, f"{server.url}/file", str(target), str(len(CONTENT))]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        while int(child.stdout.readline()) < 100_000:
-            pass
-        child.kill()
-    assert not target.exists()
-    so_far = (tmp_path / "file.part").stat().st_size
-    assert 0 < so_far < len(CONTENT)
-    server.slow_s = 0.0
-    fetch(server, target)
-    assert target.read_bytes() == CONTENT
-    assert server.asked[-1][2] == f"bytes={so_far}-"
-
-
-def test_a_server_that_knows_no_ranges_starts_again(server, tmp_path):
-    server.files["/file"] = CONTENT
-    server.ignores_ranges = True
-    server.drop_after = [1000]
-    fetch(server, tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == CONTENT
-
-
-def test_wrong_bytes_are_never_taken_for_the_file(server, tmp_path):
-    server.files["/file"] = CONTENT[:-1] + b"!"
-    with pytest.raises(InputError, match="not the published file"):
-        fetch(server, tmp_path / "file")
-    assert not list(tmp_path.iterdir())
-    server.files["/file"] = CONTENT
-    fetch(server, tmp_path / "file")
-
-
-def test_what_was_left_of_another_version_is_not_built_on(server, tmp_path):
-    server.files["/file"] = CONTENT
-    (tmp_path / "file.part").write_bytes(b"x" * (len(CONTENT) + 5))
-    fetch(server, tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == CONTENT
-    (tmp_path / "file.part").write_bytes(b"x" * 100)
-    with pytest.raises(InputError, match="not the published file"):
-        fetch(server, tmp_path / "file")
-    assert not (tmp_path / "file.part").exists()
-
-
-def test_a_page_or_a_shorter_file_never_ends_as_the_file(server, tmp_path):
-    server.files["/file"] = b"<html>please log in</html>"
-    with pytest.raises(InputError, match="a shorter one"):
-        fetch(server, tmp_path / "file")
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(("status", "words"), [(403, "refuses"), (503, "broke off")])
-def test_a_refusal_is_said_at_once_and_trouble_after_some_attempts(server, tmp_path, status, words):
-    server.files["/file"] = CONTENT
-    server.status = status
-    with pytest.raises(InputError, match=words):
-        fetch(server, tmp_path / "file")
-    assert len(server.asked) == (1 if status == 403 else 5)
-
-
-def test_nobody_there_and_no_room_are_said(server, tmp_path, monkeypatch):
-    server.shutdown()
-    server.server_close()
-    with pytest.raises(InputError, match="broke off"):
-        fetch(server, tmp_path / "file")
-    (tmp_path / "is a file").write_bytes(b"")
-    with pytest.raises(InputError, match="cannot be written"):
-        fetch(server, tmp_path / "is a file" / "file")
-    monkeypatch.setattr(fetching.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 0, 10))
-    with pytest.raises(InputError, match="0 MB left"):
-        fetch(server, tmp_path / "file")
-
-
 @pytest.fixture
 def hub(server, sam2_folder, monkeypatch):
     pytest.importorskip("huggingface_hub")
@@ -392,7 +178,7 @@ def test_nothing_is_fetched_offline_or_from_a_server_that_says_nothing(hub, monk
     hub.files.clear()
     with pytest.raises(InputError, match="cannot be fetched"):
         get()
-    monkeypatch.setattr("test_weights.COMMIT", "../../etc")
+    hub.commit = "../../etc"
     hub.files[f"/{REPO}/resolve/main/config.json"] = b"{}"
     with pytest.raises(InputError, match="does not say"):
         get()
@@ -403,7 +189,7 @@ def test_metas_file_comes_from_meta_with_the_published_hash(server, sam_pth, mon
     official = official_weights("sam", "vit_b")[0]
     server.files[f"/{official.meta_file}"] = content
     monkeypatch.setattr(weights, "_META", server.url)
-    ours = weights.OfficialWeights("sam", "vit_b", official.repo, 1, official.meta_file, len(content), DIGEST)
+    ours = weights.OfficialWeights("sam", "vit_b", official.repo, 1, official.meta_file, len(content), "0" * 64)
     monkeypatch.setattr(weights, "OFFICIAL", (ours,))
     with pytest.raises(InputError, match="not the published file"):
         get("sam", "vit_b")
