@@ -8,62 +8,68 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
-_CERTAINTY = 0.5  # of a clicked cell; fields run from -1 to 1, positive inside
-_REACH = 1.4  # sigma of a correction, in depths of the click in the wrongly labelled part
+from napari_hsisynth.segment.regions import Cell
+
+_LEAST = 1.0  # cells; how far a click lies from the outline at least once it is obeyed
+_REACH = 1.8  # sigma of a correction, in depths of the click in the wrongly labelled part
 _SHORTEST_REACH = 1.5  # cells
+_BLIND_DEPTH = 0.05  # of the image's diagonal: depth of a mistake whose outline nobody has seen
 _RIDGE = 1e-3  # keeps the system solvable when two clicks fall into one cell
 
-Cell = tuple[int, int]
+
+def mistake_depth(inside: NDArray[np.bool_], cell: Cell, label: int) -> float:
+    """Return how deep a click lies in the part of a mask that it says is wrong, in cells; 0 if the mask agrees.
+
+    People click into the middle of what is wrong. The true outline is therefore about as far from the click, on the
+    other side, as the outline that they saw. The edge of the image ends a mistake as an outline does.
+    """
+    if inside[cell] == bool(label):
+        return 0.0
+    depth = float(ndi.distance_transform_edt(np.pad(inside == inside[cell], 1))[cell[0] + 1, cell[1] + 1])
+    if inside.all() or not inside.any():
+        return min(depth, _BLIND_DEPTH * float(np.hypot(*inside.shape)))
+    return depth
 
 
-def corrected(field: NDArray[np.float64], cells: Sequence[Cell], labels: Sequence[int]) -> NDArray[np.float64]:
-    """Bend a field so that it has the right sign at every click.
+def corrections(
+    field: NDArray[np.float64], cells: Sequence[Cell], labels: Sequence[int], depths: Sequence[float]
+) -> NDArray[np.float64]:
+    """Return what to add to a field so that its outline runs where the clicks say.
 
-    People click into the middle of what is wrong. How far a click reaches is therefore told by how far it lies from the
-    outline that was seen when it was made: the clicks are replayed in order. Their bumps are solved for together, so
-    that a later click does not undo an earlier one.
+    Each click is a bump as wide as its mistake was deep. The bumps are solved for together, so that a later click does
+    not undo an earlier one.
 
     Parameters
     ----------
     field : ndarray, shape (rows, columns)
-        Positive inside, -1..1.
+        Signed distance from the outline in cells, positive inside.
     cells : sequence of (row, column)
-        Clicked cells, in the order of the clicks.
+        Clicked cells.
     labels : sequence of int
         1 inside, 0 outside.
+    depths : sequence of float
+        As `mistake_depth` found them when each click was made, in cells.
 
     Returns
     -------
     ndarray, shape (rows, columns)
-        `field` where no click was wrong.
+        Zero where no click was wrong.
     """
-    wanted = np.where(np.array(labels, int) == 1, _CERTAINTY, -_CERTAINTY)
-    at = np.array(cells, int).reshape(-1, 2)
-    bumps: list[NDArray[np.float64]] = []
-    now = field
-    for count, (cell, target) in enumerate(zip(cells, wanted, strict=True), 1):
-        bumps.append(_bump(field.shape, cell, _reach(now > 0, cell, target > 0)))
-        ys, xs = at[:count].T
-        before, goal = field[ys, xs], wanted[:count]
-        missing = np.where(before * np.sign(goal) < _CERTAINTY, goal - before, 0.0)
-        if missing.any():
-            stack = np.array(bumps)
-            system = stack[:, ys, xs].T
-            weights = np.linalg.solve(system.T @ system + _RIDGE * np.eye(count), system.T @ missing)
-            now = field + np.tensordot(weights, stack, axes=1)
-    return now
-
-
-def _reach(inside: NDArray[np.bool_], cell: Cell, should_be_inside: bool) -> float:
-    if inside[cell] == should_be_inside:
-        return _SHORTEST_REACH
-    depth = ndi.distance_transform_edt(inside == inside[cell])[cell]
-    if inside.all() or not inside.any():  # no outline to measure from
-        depth = 0.05 * np.hypot(*inside.shape)
-    return max(_SHORTEST_REACH, _REACH * float(depth))
-
-
-def _bump(shape: tuple[int, ...], cell: Cell, reach: float) -> NDArray[np.float64]:
-    down = np.exp(-0.5 * ((np.arange(shape[0]) - cell[0]) / reach) ** 2)
-    across = np.exp(-0.5 * ((np.arange(shape[1]) - cell[1]) / reach) ** 2)
-    return down[:, None] * across
+    change = np.zeros_like(field)
+    if not cells:
+        return change
+    ys, xs = np.array(cells, int).T
+    sign = np.where(np.array(labels) == 1, 1.0, -1.0)
+    depth = np.array(depths, float)
+    wanted = np.maximum(depth, _LEAST)
+    before = field[ys, xs] * sign
+    # a click that was right when it was made only has to stay right
+    missing = np.where(before < np.where(depth > 0, wanted, 0.0), wanted - before, 0.0) * sign
+    if not missing.any():
+        return change
+    reach = np.maximum(_SHORTEST_REACH, _REACH * depth)
+    down = np.exp(-0.5 * ((np.arange(field.shape[0]) - ys[:, None]) / reach[:, None]) ** 2)
+    across = np.exp(-0.5 * ((np.arange(field.shape[1]) - xs[:, None]) / reach[:, None]) ** 2)
+    system = down[:, ys].T * across[:, xs].T
+    weights = np.linalg.solve(system.T @ system + _RIDGE * np.eye(len(ys)), system.T @ missing)
+    return (weights[:, None] * down).T @ across

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +12,9 @@ from scipy import ndimage as ndi
 
 _LEVELS = 32
 _SMALLEST = 0.006  # of the image
-_OPENING = 3  # cells; cuts off hairs that cross the outline
+
+Cell = tuple[int, int]
+Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,35 +25,72 @@ class Region:
     ----------
     mask : ndarray of bool, shape (rows, columns)
         Its cells, without holes.
-    level : float
-        The contrast at its outline.
+    area : int
+        Number of cells.
     likeness : float
         Sum of logarithms and penalties, higher for what looks like a lesion; at most about 1.
     centre : tuple of float
         Row and column.
     step : float
-        Contrast inside less that of the ring around it, in units of optical density.
+        Contrast inside less that of the ring around it, in units of the contrast.
     """
 
     mask: NDArray[np.bool_]
-    level: float
+    area: int
     likeness: float
     centre: tuple[float, float]
     step: float
+    _depths: dict[Cell, float] = field(default_factory=dict, repr=False)
 
     @property
-    def area(self) -> int:
-        """Number of cells."""
-        return int(self.mask.sum())
+    def radius(self) -> float:
+        """Of a disc of the same area, cells."""
+        return float(np.sqrt(self.area / np.pi))
 
-    @property
+    @cached_property
     def box(self) -> tuple[int, int, int, int]:
         """Bounding box, ends exclusive."""
         rows, columns = np.flatnonzero(self.mask.any(axis=1)), np.flatnonzero(self.mask.any(axis=0))
         return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
+    @cached_property
+    def outline(self) -> NDArray[np.intp]:
+        """Rows and columns of its cells that touch another or the edge of the image, shape (2, cells)."""
+        return np.array(np.nonzero(self.mask & ~_eroded(np.pad(self.mask, 1))[1:-1, 1:-1]))
 
-def find_regions(contrast: NDArray[np.float64], colour: NDArray[np.float64] | None) -> list[Region]:
+    @cached_property
+    def distances(self) -> NDArray[np.float64]:
+        """`signed_distance` of its mask."""
+        return signed_distance(self.mask)
+
+    def depth(self, cell: Cell) -> float:
+        """Signed distance of one cell from the outline, in cells, positive inside."""
+        if cell not in self._depths:
+            rows, columns = self.outline
+            distance = float(np.sqrt(((rows - cell[0]) ** 2 + (columns - cell[1]) ** 2).min()))
+            self._depths[cell] = distance + 0.5 if self.mask[cell] else 0.5 - distance
+        return self._depths[cell]
+
+
+def signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Distance from the outline in cells, positive inside; the edge of the image is part of an outline that meets it.
+
+    Returns
+    -------
+    ndarray, shape (rows, columns)
+        For an empty mask, the negative diagonal of the image.
+    """
+    if not mask.any():
+        return np.full(mask.shape, -float(np.hypot(*mask.shape)))
+    inside = ndi.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    if mask.all():
+        return inside - 0.5
+    return np.where(mask, inside - 0.5, 0.5 - ndi.distance_transform_edt(~mask))
+
+
+def find_regions(
+    contrast: NDArray[np.float64], colour: NDArray[np.float64] | None, holding: Cell | None = None
+) -> list[Region]:
     """Find the regions above evenly spaced levels.
 
     Their likeness adds up what separates lesions from what else is dark: the correlation of the mask with the contrast
@@ -60,6 +101,8 @@ def find_regions(contrast: NDArray[np.float64], colour: NDArray[np.float64] | No
     ----------
     contrast, colour : ndarray, shape (rows, columns)
         As in `WorkingImage`.
+    holding : (row, column), optional
+        Only regions with this cell in them.
 
     Returns
     -------
@@ -70,60 +113,101 @@ def find_regions(contrast: NDArray[np.float64], colour: NDArray[np.float64] | No
     low, high = np.percentile(contrast, [1, 99])
     if not spread > 1e-6 or not high > low:
         return []
+    describe = _Describer(contrast, colour, spread)
+    least = max(4, _SMALLEST * contrast.size)
     regions = []
-    seen: set[bytes] = set()
+    seen: set[tuple[object, ...]] = set()
     for level in np.linspace(low, high, _LEVELS + 2)[1:-1]:
-        parts, _ = ndi.label(contrast > level)
-        for number, window in enumerate(ndi.find_objects(parts), 1):
-            if (window[0].stop - window[0].start) * (window[1].stop - window[1].start) < _SMALLEST * contrast.size:
+        for window, part in _parts(contrast > level, holding, least):
+            solid = _solid(part, window, contrast.shape)
+            area = int(solid.sum())
+            if area < least or area == contrast.size:
                 continue
-            mask = _solid(parts, number, window)
-            key = mask.tobytes()
-            if mask.sum() < max(4, _SMALLEST * contrast.size) or mask.all() or key in seen:
-                continue
-            seen.add(key)
-            regions.append(_described(mask, float(level), contrast, colour, spread))
+            key = (window[0].start, window[1].start, solid.shape, solid.tobytes())
+            if key not in seen:
+                seen.add(key)
+                region = describe(solid, area, window)
+                if holding is None or region.mask[holding]:
+                    regions.append(region)
     return regions
 
 
-def _solid(parts: NDArray[np.int32], number: int, window: tuple[slice, slice]) -> NDArray[np.bool_]:
-    """Return one part with its holes filled and its hairs cut off."""
-    mask = np.zeros(parts.shape, bool)
-    inside = parts[window] == number
-    holes, count = ndi.label(~np.pad(inside, 1))
-    inside = (holes != 1)[1:-1, 1:-1] if count else inside  # part 1 holds the padding: the outside
-    # "nearest", so that the image's edge does not eat into a lesion that it cuts off
-    mask[window] = inside
-    eroded = ndi.minimum_filter(mask.view(np.uint8), size=_OPENING, mode="nearest")
-    return ndi.maximum_filter(eroded, size=_OPENING, mode="nearest").view(bool) & mask
+def _parts(above: NDArray[np.bool_], holding: Cell | None, least: float) -> Iterator[tuple[Window, NDArray[np.bool_]]]:
+    """Connected parts whose bounding box has at least so many cells: the box, and the part in it."""
+    parts, _ = ndi.label(above)
+    for number, window in enumerate(ndi.find_objects(parts), 1):
+        rows, columns = window
+        if (rows.stop - rows.start) * (columns.stop - columns.start) < least:
+            continue
+        if holding is None or (rows.start <= holding[0] < rows.stop and columns.start <= holding[1] < columns.stop):
+            yield window, parts[window] == number
 
 
-def _described(
-    mask: NDArray[np.bool_],
-    level: float,
-    contrast: NDArray[np.float64],
-    colour: NDArray[np.float64] | None,
-    spread: float,
-) -> Region:
-    rows, columns = mask.shape
-    area = int(mask.sum())
-    share = area / mask.size
-    width = max(2, int(0.2 * np.sqrt(area)))
-    grown = ndi.maximum_filter(mask.view(np.uint8), size=2 * width + 1, mode="constant").view(bool)
-    ring = grown & ~mask
-    if not ring.any():
-        ring = ~mask
-    inside = float(contrast[mask].mean())
-    correlation = np.sqrt(share * (1 - share)) * (inside - float(contrast[~mask].mean())) / spread
-    step = inside - float(contrast[ring].mean())
-    likeness = np.log(max(correlation, 0.02)) + np.log(max(step / spread, 0.05))
-    if colour is not None:
-        colour_step = float(colour[mask].mean()) - float(colour[ring].mean())
-        likeness += 0.5 * np.log(max(colour_step / max(float(colour.std()), 1e-9), 0.05))
-    outline = mask & ~ndi.minimum_filter(mask.view(np.uint8), size=3, mode="nearest").view(bool)
-    cut_off = int(mask[0].sum() + mask[-1].sum() + mask[:, 0].sum() + mask[:, -1].sum())
-    ys, xs = np.nonzero(mask)
-    centre = (float(ys.mean()), float(xs.mean()))
-    off_centre = np.hypot((centre[0] + 0.5) / rows * 2 - 1, (centre[1] + 0.5) / columns * 2 - 1)
-    likeness -= cut_off / (cut_off + int(outline.sum())) + off_centre
-    return Region(mask, level, float(likeness), centre, step)
+def _solid(part: NDArray[np.bool_], window: Window, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return one part with its holes filled and its hairs cut off: opened by a square of 3 cells."""
+    holes, _ = ndi.label(~np.pad(part, 1))
+    filled = holes != 1  # hole 1 holds the padding: the outside
+    # the image's edge must not eat into a lesion that it cuts off, as the edges of the window do
+    for axis, side in enumerate(window):
+        lines = np.moveaxis(filled, axis, 0)
+        if side.start == 0:
+            lines[0] = lines[1]
+        if side.stop == shape[axis]:
+            lines[-1] = lines[-2]
+    kept = _eroded(filled)[1:-1, 1:-1]
+    return ~_eroded(~kept) & filled[1:-1, 1:-1]
+
+
+def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Erode by a square of 3 cells; the outermost rows and columns look at what there is."""
+    down = mask.copy()
+    down[1:] &= mask[:-1]
+    down[:-1] &= mask[1:]
+    across = down.copy()
+    across[:, 1:] &= down[:, :-1]
+    across[:, :-1] &= down[:, 1:]
+    return across
+
+
+class _Describer:
+    """Describes regions of one image; what does not depend on the region is computed once."""
+
+    def __init__(self, contrast: NDArray[np.float64], colour: NDArray[np.float64] | None, spread: float) -> None:
+        self.contrast, self.colour, self.spread = contrast, colour, spread
+        self.total = float(contrast.sum())
+        self.colour_spread = 0.0 if colour is None else max(float(colour.std()), 1e-9)
+
+    def __call__(self, solid: NDArray[np.bool_], area: int, window: Window) -> Region:
+        """Describe a region of `area` cells that lies in `window`."""
+        shape = self.contrast.shape
+        share = area / self.contrast.size
+        width = max(2, int(0.2 * np.sqrt(area)))
+        # all that follows happens in the window and a margin around it
+        rows, columns = (slice(max(0, side.start - width), side.stop + width) for side in window)
+        mask = np.zeros(shape, bool)
+        mask[window] = solid
+        near = mask[rows, columns]
+        grown = ndi.maximum_filter1d(near.view(np.uint8), 2 * width + 1, axis=0, mode="constant")
+        ring = ndi.maximum_filter1d(grown, 2 * width + 1, axis=1, mode="constant").view(bool) & ~near
+        contrast = self.contrast[rows, columns]
+        within = float(contrast[near].sum())
+        inside, elsewhere = within / area, (self.total - within) / (self.contrast.size - area)
+        has_ring = bool(ring.any())
+        around = float(contrast[ring].mean()) if has_ring else elsewhere
+        correlation = np.sqrt(share * (1 - share)) * (inside - elsewhere) / self.spread
+        step = inside - around
+        likeness = np.log(max(correlation, 0.02)) + np.log(max(step / self.spread, 0.05))
+        if self.colour is not None:
+            colour = self.colour[rows, columns]
+            beside = colour[ring].mean() if has_ring else self.colour[~mask].mean()
+            likeness += 0.5 * np.log(max(float(colour[near].mean() - beside) / self.colour_spread, 0.05))
+        cut_off = int(mask[0].sum() + mask[-1].sum() + mask[:, 0].sum() + mask[:, -1].sum())
+        outline = area - int(_eroded(near).sum())
+        down, across = near.sum(axis=1), near.sum(axis=0)
+        centre = (
+            float(down @ np.arange(len(down)) / area + rows.start),
+            float(across @ np.arange(len(across)) / area + columns.start),
+        )
+        off_centre = np.hypot((centre[0] + 0.5) / shape[0] * 2 - 1, (centre[1] + 0.5) / shape[1] * 2 - 1)
+        likeness -= cut_off / (cut_off + outline) + off_centre
+        return Region(mask, area, float(likeness), centre, step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,42 +10,59 @@ from scipy import ndimage as ndi
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.segment.corrections import Cell, corrected
+from napari_hsisynth.segment.corrections import corrections, mistake_depth
 from napari_hsisynth.segment.prompts import Prompts, Proposals
-from napari_hsisynth.segment.regions import Region, find_regions
+from napari_hsisynth.segment.region_choice import Box, Evidence, fits, mean_shape, overlaps
+from napari_hsisynth.segment.regions import Cell, Region, find_regions, signed_distance
 from napari_hsisynth.segment.working_image import WorkingImage
 
 _CANDIDATES = 3
 _SAME = 0.9  # IoU from which two candidates are one
-_SOFTNESS = 0.5  # of the contrast's deviation: from there on the field is sure
+_SHARPNESS = 0.2  # logits per cell of distance from the outline
+_UNCHANGED = 0.02  # logits; a smaller correction leaves a mask that was drawn as it is
 
-# How much of a region's likeness the prompts outweigh.
-_OFF_CLICKS = 0.5
-_MISSED = 1.0
-_MISSED_ANCHOR = 2.0
-_BOX_FIT = 4.0
+# Where the spectra of lesion and skin are taken from.
+_CLICKED = 0.0375  # of the diagonal: radius of the lesion about the first click
+_FAR = 0.6  # of the largest distance from the click: from there on it is skin
+_BOX_CORE = 0.6  # of the box's axes
+_TOLD_APART = 0.2  # what a region gains by standing out in the contrast that the prompts chose
 
 # What `propose` takes for a lesion, and for a further one.
 _LESION = -1.5
 _FURTHER_LESION = -1.0
 _SMALLEST_STEP = 0.1  # of the contrast, which counts the shorter wavelengths twice: about 10 % darker there
 
+_Question = tuple[tuple[Cell, ...], tuple[int, ...], Box | None]  # clicked cells, labels, box
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """Candidates for one lesion as signed distances in cells, best first, and how deep each click so far was."""
+
+    fields: list[NDArray[np.float64]]
+    scores: list[float]
+    depths: tuple[float, ...]
+
 
 class SpectralSegmenter:
     """Finds a lesion from clicks, a box or nothing, by all bands of the cube and without any weights.
 
     `set_cube` lists the regions in which the pigment contrast exceeds each of a row of levels, with how lesion-like
-    they are. Prompts choose among these; the outline is then bent where a click still disagrees with it. The same
-    cube and prompts always give the same masks.
+    they are. The first click or the box add regions of a second contrast: the discriminant between the spectra there
+    and those far away. Prompts choose among these, and the outline is the mean of those that fit about equally well.
+    Further clicks are read as corrections of what was shown before them: they choose again, and bend the outline where
+    a click still disagrees with it. The same cube and prompts always give the same masks.
     """
 
     name = "spectral"
-    model = "1"
+    model = "2"
     weights_sha256 = ""
 
     def __init__(self) -> None:
         self._image: WorkingImage | None = None
         self._regions: list[Region] = []
+        self._pool: tuple[Cell | Box | None, list[Region]] = (None, [])
+        self._answers: list[tuple[_Question, _Answer]] = []
 
     def set_cube(self, cube: Cube) -> None:
         """Take a cube of any number of bands and any size; pixels that are not finite are bridged.
@@ -58,12 +75,14 @@ class SpectralSegmenter:
         image = WorkingImage.of(cube)
         self._regions = find_regions(image.contrast, image.colour)
         self._image = image
+        self._pool, self._answers = (None, []), []
 
     def predict(self, prompts: Prompts) -> Proposals:
         """Return up to three masks for one lesion, best first.
 
         Each holds every point labelled 1 and none labelled 0, and stays inside the box. With neither an inside point
-        nor a box, it is what `propose` would find, less what was clicked away; that can be nothing.
+        nor a box, it is what `propose` would find, less what was clicked away; that can be nothing. A mask to start
+        from (`Prompts.logits`) stays as it is but for where clicks correct it.
 
         Raises
         ------
@@ -73,94 +92,125 @@ class SpectralSegmenter:
         image = self._present()
         prompts.check_inside(image.shape_yx)
         if prompts.logits is not None:
-            fields, scores = [image.to_cells(np.clip(prompts.logits, -1, 1))], [0.5]
-        else:
-            fields, scores = self._candidates(prompts)
+            return self._mended(prompts.logits, prompts)
+        answer = self._replayed(prompts)
         masks: list[NDArray[np.bool_]] = []
         logits: list[NDArray[np.float32]] = []
         kept: list[float] = []
-        for field, score in zip(fields, scores, strict=True):
-            bent = corrected(field, [image.cell(pixel) for pixel, _ in prompts.clicks], prompts.labels)
-            answer = _obeying(image.to_pixels(bent), prompts, image.cell_size)
-            mask = _lesion_of(answer, prompts)
+        for field, score in zip(answer.fields, answer.scores, strict=True):
+            pixels = _obeying(image.to_pixels(_SHARPNESS * field), prompts, image.cell_size)
+            mask = _lesion_of(pixels, prompts)
             if mask.any() and not any(_overlap(mask, other) > _SAME for other in masks):
                 masks.append(mask)
-                logits.append(np.where(mask, np.maximum(answer, 1e-3), np.minimum(answer, -1e-3)))
+                logits.append(_agreeing(pixels, mask))
                 kept.append(score)
         return Proposals(np.array(masks), np.array(kept), np.array(logits)) if masks else Proposals.none(image.shape_yx)
 
     def propose(self) -> Proposals:
         """Return the lesions that stand out by themselves, one disjoint mask each; none in even skin."""
-        image = self._present()
-        chosen: list[Region] = []
-        for region in sorted(self._regions, key=lambda region: -region.likeness):
-            least = _FURTHER_LESION if chosen else _LESION
-            if region.likeness < least:
+        image, regions = self._present(), self._regions
+        likeness = np.array([region.likeness for region in regions])
+        chosen: list[int] = []
+        for number in np.argsort(-likeness, kind="stable"):
+            region = regions[number]
+            if region.likeness < (_FURTHER_LESION if chosen else _LESION):
                 break
-            if region.step >= _SMALLEST_STEP and not any((region.mask & other.mask).any() for other in chosen):
-                chosen.append(region)
+            if region.step >= _SMALLEST_STEP and not any((region.mask & regions[other].mask).any() for other in chosen):
+                chosen.append(int(number))
         if not chosen:
             return Proposals.none(image.shape_yx)
-        logits = np.array([image.to_pixels(self._field(region)) for region in chosen])
-        # neighbours may touch once they are brought to pixels: each pixel goes to the surer one
-        masks = (logits > 0) & (logits.argmax(axis=0) == np.arange(len(chosen))[:, None, None])
-        return Proposals(masks, np.array([_score(region.likeness) for region in chosen]), logits)
+        fields = [_SHARPNESS * mean_shape(regions, likeness, number) for number in chosen]
+        logits = np.array([image.to_pixels(field) for field in fields])
+        # neighbours may touch: each pixel goes to the surer one
+        surest = logits.argmax(axis=0)
+        masks = np.array(
+            [_lesion_of(np.where(surest == number, one, -1), Prompts()) for number, one in enumerate(logits)]
+        )
+        return Proposals(masks, np.array([_score(likeness[number]) for number in chosen]), _agreeing(logits, masks))
 
     def _present(self) -> WorkingImage:
         if self._image is None:
             raise InputError("the segmenter has no cube yet", fix="call set_cube(cube) first")
         return self._image
 
-    def _candidates(self, prompts: Prompts) -> tuple[list[NDArray[np.float64]], list[float]]:
-        """Fields of the regions that fit the prompts best, with their scores."""
+    def _mended(self, start: NDArray[np.float32], prompts: Prompts) -> Proposals:
+        """Change a mask around those clicks only that disagree with it."""
+        image = self._present()
+        drawn = start > 0
+        field = signed_distance(image.to_cells(drawn.astype(np.float32)) > 0.5)
+        cells, depths, now = [], [], field
+        for count, (pixel, label) in enumerate(prompts.clicks, 1):
+            cells.append(image.cell(pixel))
+            depths.append(mistake_depth(now > 0, cells[-1], label))
+            now = field + corrections(field, cells, prompts.labels[:count], depths)
+        change = _SHARPNESS * image.to_pixels(now - field)
+        pixels = _SHARPNESS * image.to_pixels(field)
+        # the grid is coarser than the brush: hold the field to what was drawn before changing it
+        pixels = np.where(drawn, np.maximum(pixels, _UNCHANGED), np.minimum(pixels, -_UNCHANGED))
+        pixels = _obeying(np.where(np.abs(change) < _UNCHANGED, pixels, pixels + change), prompts, image.cell_size)
+        if not (pixels > 0).any():
+            return Proposals.none(image.shape_yx)
+        return Proposals(pixels[None] > 0, np.array([0.5]), pixels[None])
+
+    def _replayed(self, prompts: Prompts) -> _Answer:
+        """Answer the prompts as if they were made one by one, so that every click mends what was seen before it."""
         image = self._present()
         box = None if prompts.box is None else image.cells_of(prompts.box)
-        inside = [image.cell(point) for point in prompts.of(1)]
-        regions, contrast = self._regions, image.contrast
-        if inside and not any(region.mask[inside[0]] for region in regions):
-            # nothing dark there: look for what has the spectrum that was clicked
-            contrast = image.similarity(inside[0])
-            regions = find_regions(contrast, None)
-            regions = [region for region in regions if region.mask[inside[0]]]
-        outside = [image.cell(point) for point in prompts.of(0)]
-        fits = [_fit(region, inside, outside, box) for region in regions]
-        distinct: list[Region] = []
-        scores: list[float] = []
-        for number in np.argsort(-np.array(fits), kind="stable"):
-            region = regions[number]
-            if not any(_overlap(region.mask, other.mask) > _SAME for other in distinct):
-                distinct.append(region)
-                scores.append(_score(fits[number]))
+        cells, labels = tuple(image.cell(pixel) for pixel, _ in prompts.clicks), tuple(prompts.labels)
+        answer = _Answer([], [], ())
+        for step, count in enumerate(range(0 if box or not cells else 1, len(cells) + 1)):
+            question: _Question = (cells[:count], labels[:count], box)
+            if step < len(self._answers) and self._answers[step][0] == question:
+                answer = self._answers[step][1]
+                continue
+            seen = answer.fields[0] > 0 if answer.fields else None
+            depth = 0.0 if seen is None else mistake_depth(seen, cells[count - 1], labels[count - 1])
+            depths = (*answer.depths, depth)[:count]
+            fields, scores = self._candidates(Evidence(*question, seen, depth))
+            fields = [field + corrections(field, cells[:count], labels[:count], depths) for field in fields]
+            answer = _Answer(fields, scores, depths)
+            # clicks come one by one: only the last question, step by step, is worth keeping
+            self._answers = [*self._answers[:step], (question, answer)]
+        return answer
+
+    def _candidates(self, evidence: Evidence) -> tuple[list[NDArray[np.float64]], list[float]]:
+        """Shapes that fit the evidence best, as signed distances in cells, with their scores."""
+        told_apart = self._told_apart(evidence)
+        regions = [*self._regions, *told_apart]
+        fit = fits(regions, evidence)
+        fit[len(self._regions) :] += _TOLD_APART
+        distinct: list[int] = []
+        for number in np.argsort(-fit, kind="stable"):
+            others = overlaps([regions[other] for other in distinct], regions[number].mask)
+            if not (others > _SAME).any():
+                distinct.append(int(number))
             if len(distinct) == _CANDIDATES:
                 break
-        fields = [self._field(region, contrast) for region in distinct]
-        if not fields and (inside or box):
-            fields, scores = [_blind(image.grid, inside, box)], [0.0]
-        return fields, scores
+        if not distinct and (evidence.first_inside or evidence.box):
+            return [_blind(self._present().grid, evidence)], [0.0]
+        return [mean_shape(regions, fit, number) for number in distinct], [_score(fit[number]) for number in distinct]
 
-    def _field(self, region: Region, contrast: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-        """How surely each cell belongs to the region, -1..1, falling off where the contrast does."""
-        contrast = self._present().contrast if contrast is None else contrast
-        field = np.clip((contrast - region.level) / (_SOFTNESS * contrast.std()), -1, 1)
-        # holes that were filled lie below the level, hairs and other lesions above it
-        return np.where(region.mask, np.maximum(field, 0.05), np.minimum(field, -0.05))
-
-
-def _fit(
-    region: Region, inside: Sequence[Cell], outside: Sequence[Cell], box: tuple[int, int, int, int] | None
-) -> float:
-    """Likeness of a region to the lesion that the prompts mean."""
-    fit = region.likeness
-    radius = np.sqrt(region.area / np.pi)
-    if inside:
-        fit -= _OFF_CLICKS * float(np.hypot(*(np.mean(inside, axis=0) - region.centre))) / radius
-        fit -= 0.0 if region.mask[inside[0]] else _MISSED_ANCHOR
-    for cell in outside:
-        if region.mask[cell]:
-            fit -= _MISSED * _distance(cell, ~region.mask) / radius
-    if box is not None:
-        fit += _BOX_FIT * np.log(max(_box_overlap(region.box, box), 1e-2))
-    return float(fit)
+    def _told_apart(self, evidence: Evidence) -> list[Region]:
+        """Regions of the contrast between what was pointed at and the skin far from it."""
+        image, about = self._present(), evidence.box or evidence.first_inside
+        if about is None:
+            return []
+        if self._pool[0] != about:
+            y, x = np.indices(image.grid)
+            if evidence.box:
+                (y0, x0, y1, x1) = evidence.box
+                inside = _ellipse(image.grid, evidence.box) < _BOX_CORE
+                outside = (y < y0) | (y >= y1) | (x < x0) | (x >= x1)
+            else:
+                distance = np.hypot(y - about[0], x - about[1])
+                inside = distance < max(1.0, _CLICKED * np.hypot(*image.grid))
+                outside = ~inside & (distance > _FAR * distance.max())
+            regions: list[Region] = []
+            if inside.any() and outside.any():
+                holding = None if evidence.box else evidence.first_inside
+                regions = find_regions(image.discriminant(inside, outside), image.colour, holding)
+            self._pool = (about, regions)
+        return self._pool[1]
 
 
 def _score(fit: float) -> float:
@@ -168,31 +218,31 @@ def _score(fit: float) -> float:
     return float(0.95 / (1 + np.exp(-1.5 * (fit + 1.5))))
 
 
-def _distance(cell: Cell, mask: NDArray[np.bool_]) -> float:
-    ys, xs = np.nonzero(mask)
-    return float(np.sqrt(((ys - cell[0]) ** 2 + (xs - cell[1]) ** 2).min()))
-
-
 def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     return float((one & other).sum() / max(1, (one | other).sum()))
 
 
-def _box_overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> float:
-    height = min(one[2], other[2]) - max(one[0], other[0])
-    width = min(one[3], other[3]) - max(one[1], other[1])
-    both = max(0, height) * max(0, width)
-    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return both / (areas - both)
+def _agreeing(logits: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Give logits the sign that the mask has."""
+    return np.where(mask, np.maximum(logits, 1e-3), np.minimum(logits, -1e-3))
 
 
-def _blind(grid: tuple[int, int], inside: Sequence[Cell], box: tuple[int, int, int, int] | None) -> NDArray[np.float64]:
-    """Field where nothing is to be seen: an ellipse in the box, or nothing, to be bent by the clicks."""
-    if box is None:
-        return np.full(grid, -0.5)
+def _ellipse(grid: tuple[int, int], box: Box) -> NDArray[np.float64]:
+    """Distance from the middle of a box in units of its half axes: 1 on the ellipse in it."""
     y, x = np.indices(grid)
     middle = ((box[0] + box[2] - 1) / 2, (box[1] + box[3] - 1) / 2)
-    radii = ((box[2] - box[0]) / 2, (box[3] - box[1]) / 2)
-    return np.clip(1 - ((y - middle[0]) / radii[0]) ** 2 - ((x - middle[1]) / radii[1]) ** 2, -1, 1)
+    return np.hypot((y - middle[0]) / ((box[2] - box[0]) / 2), (x - middle[1]) / ((box[3] - box[1]) / 2))
+
+
+def _blind(grid: tuple[int, int], evidence: Evidence) -> NDArray[np.float64]:
+    """Field where nothing is to be seen: an ellipse in the box, or a small disc about the click."""
+    if evidence.box is not None:
+        shape = _ellipse(grid, evidence.box) < 1
+    else:
+        row, column = evidence.first_inside or (0, 0)
+        y, x = np.indices(grid)
+        shape = np.hypot(y - row, x - column) <= _CLICKED * np.hypot(*grid)
+    return signed_distance(shape)
 
 
 def _obeying(field: NDArray[np.float32], prompts: Prompts, cell_size: float) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ _DARKEST = 1e-2  # of the bright skin in that band; below it lies camera noise, 
 _SMOOTHING = 0.9  # cells, one sigma
 _COMPONENTS = 4
 _HAIR_WIDTH = 3  # cells
+_LEAST_VARIANCE = 1e-2  # of a component within lesion or skin; fewer than that is chance
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +69,31 @@ class WorkingImage:
         y1, x1 = self.cell((box[2] - 1, box[3] - 1))
         return y0, x0, y1 + 1, x1 + 1
 
-    def similarity(self, cell: tuple[int, int]) -> NDArray[np.float64]:
-        """How much the spectrum of each cell is like that of one of them: 0 for the same, lower for others."""
-        difference = self.components - self.components[:, cell[0], cell[1]][:, None, None]
-        return -np.sqrt((difference**2).sum(axis=0))
+    def discriminant(self, inside: NDArray[np.bool_], outside: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """How much the spectrum of each cell is like those of some cells rather than like those of others.
+
+        Fisher's linear discriminant of the components: the weighted sum of the bands that tells the two samples apart
+        best against the spread within them. Hair is taken out as from the contrast.
+
+        Parameters
+        ----------
+        inside, outside : ndarray of bool, shape (rows, columns)
+            Cells of the lesion and of skin; one of each at least.
+
+        Returns
+        -------
+        ndarray, shape (rows, columns)
+            Higher for what is like `inside`.
+        """
+        spectra = self.components.reshape(len(self.components), -1)
+        samples = [spectra[:, cells.ravel()] for cells in (inside, outside)]
+        means = [sample.mean(axis=1) for sample in samples]
+        within = np.mean(
+            [(c := sample - mean[:, None]) @ c.T / c.shape[1] for sample, mean in zip(samples, means, strict=True)],
+            axis=0,
+        )
+        weights = np.linalg.solve(within + _LEAST_VARIANCE * np.eye(len(within)), means[0] - means[1])
+        return _without_hair((weights @ spectra).reshape(self.grid))
 
     def to_cells(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """Bring values from the pixels of the cube to the grid, by the mean of each cell."""
