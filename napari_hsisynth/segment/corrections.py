@@ -10,9 +10,9 @@ from scipy import ndimage as ndi
 
 from napari_hsisynth.segment.regions import Cell
 
-_LEAST = 1.0  # cells; how far a click lies from the outline at least once it is obeyed
+_LEAST = 0.5  # cells; how far a click lies from the outline at least once it is obeyed
 _REACH = 1.8  # sigma of a correction, in depths of the click in the wrongly labelled part
-_SHORTEST_REACH = 1.5  # cells
+_SHORTEST_REACH = 1.0  # cells
 _BLIND_DEPTH = 0.05  # of the image's diagonal: depth of a mistake whose outline nobody has seen
 _RIDGE = 1e-3  # keeps the system solvable when two clicks fall into one cell
 
@@ -25,7 +25,8 @@ def mistake_depth(inside: NDArray[np.bool_], cell: Cell, label: int) -> float:
     """
     if inside[cell] == bool(label):
         return 0.0
-    depth = float(ndi.distance_transform_edt(np.pad(inside == inside[cell], 1))[cell[0] + 1, cell[1] + 1])
+    to_next_cell = ndi.distance_transform_edt(np.pad(inside == inside[cell], 1))[cell[0] + 1, cell[1] + 1]
+    depth = float(to_next_cell) - 0.5  # outlines run between cells
     if inside.all() or not inside.any():
         return min(depth, _BLIND_DEPTH * float(np.hypot(*inside.shape)))
     return depth

@@ -14,10 +14,13 @@ Box = tuple[int, int, int, int]
 
 # How much of a region's likeness the prompts outweigh.
 _OFF_CENTRE = 0.5
+_SHALLOW = 1.2
 _MISSED_FIRST = 2.0
 _MISSED = 2.0
 _BOX_FIT = 4.0
+_DEEPEST = 0.7  # of the radius; in an ordinary lesion no cell is much deeper than that
 _UPSET = 0.4
+_SHALLOWEST = 0.5  # cells; depth of a mistake that the grid just shows
 
 _TOLERANCE = 0.2  # of fit; regions that fit worse by this much count e times less
 _MOST = 10  # regions of one shape
@@ -56,7 +59,8 @@ class Evidence:
 def fits(regions: Sequence[Region], evidence: Evidence) -> NDArray[np.float64]:
     """Return how well each region fits what is known: its likeness to a lesion less what it leaves unexplained.
 
-    - People click into the middle first: the first inside click is near the centre, unless a box says where that is.
+    - People click into the middle first: the first inside click is deep in the lesion and near its centre, unless a box
+      says where that is.
     - Every later click is on its own side of the outline.
     - The box is that of the lesion.
     - A click mends the largest mistake: where it was shallow, the mask that was seen is nearly right everywhere.
@@ -65,6 +69,8 @@ def fits(regions: Sequence[Region], evidence: Evidence) -> NDArray[np.float64]:
     if not regions:
         return fit
     first = evidence.first_inside
+    if first is None:  # people hold the camera over the lesion, but may click into another one
+        fit -= np.array([region.off_centre for region in regions])
     for number, region in enumerate(regions):
         for cell, label in zip(evidence.cells, evidence.labels, strict=True):
             if cell != first:
@@ -74,12 +80,13 @@ def fits(regions: Sequence[Region], evidence: Evidence) -> NDArray[np.float64]:
             fit[number] -= 0.0 if region.mask[first] else _MISSED_FIRST
             if evidence.box is None:
                 distance = np.hypot(first[0] - region.centre[0], first[1] - region.centre[1])
-                fit[number] -= _OFF_CENTRE * distance / region.radius
+                depth = max(region.depth(first), 0.5) / (_DEEPEST * region.radius)
+                fit[number] -= _OFF_CENTRE * distance / region.radius - _SHALLOW * np.log(min(depth, 1.0))
         if evidence.box is not None:
             fit[number] += _BOX_FIT * np.log(max(_box_overlap(region.box, evidence.box), 1e-2))
     if evidence.seen is not None and evidence.seen.any():
         radii = np.array([region.radius for region in regions])
-        fit -= _UPSET * (1 - overlaps(regions, evidence.seen)) * radii / (2 * max(evidence.depth, 1.0))
+        fit -= _UPSET * (1 - overlaps(regions, evidence.seen)) * radii / (2 * max(evidence.depth, _SHALLOWEST))
     return fit
 
 

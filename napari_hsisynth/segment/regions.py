@@ -31,6 +31,8 @@ class Region:
         Sum of logarithms and penalties, higher for what looks like a lesion; at most about 1.
     centre : tuple of float
         Row and column.
+    off_centre : float
+        Distance of that from the middle of the image, 1 at the middle of an edge.
     step : float
         Contrast inside less that of the ring around it, in units of the contrast.
     """
@@ -39,6 +41,7 @@ class Region:
     area: int
     likeness: float
     centre: tuple[float, float]
+    off_centre: float
     step: float
     _depths: dict[Cell, float] = field(default_factory=dict, repr=False)
 
@@ -208,6 +211,6 @@ class _Describer:
             float(down @ np.arange(len(down)) / area + rows.start),
             float(across @ np.arange(len(across)) / area + columns.start),
         )
-        off_centre = np.hypot((centre[0] + 0.5) / shape[0] * 2 - 1, (centre[1] + 0.5) / shape[1] * 2 - 1)
-        likeness -= cut_off / (cut_off + outline) + off_centre
-        return Region(mask, area, float(likeness), centre, step)
+        off_centre = float(np.hypot((centre[0] + 0.5) / shape[0] * 2 - 1, (centre[1] + 0.5) / shape[1] * 2 - 1))
+        likeness -= cut_off / (cut_off + outline)
+        return Region(mask, area, float(likeness), centre, off_centre, step)

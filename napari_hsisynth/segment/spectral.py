@@ -23,6 +23,7 @@ _UNCHANGED = 0.02  # logits; a smaller correction leaves a mask that was drawn a
 
 # Where the spectra of lesion and skin are taken from.
 _CLICKED = 0.0375  # of the diagonal: radius of the lesion about the first click
+_SAFE = 0.7  # of the depth of the click in the region that fits best
 _FAR = 0.6  # of the largest distance from the click: from there on it is skin
 _BOX_CORE = 0.6  # of the box's axes
 _TOLD_APART = 0.2  # what a region gains by standing out in the contrast that the prompts chose
@@ -109,11 +110,11 @@ class SpectralSegmenter:
     def propose(self) -> Proposals:
         """Return the lesions that stand out by themselves, one disjoint mask each; none in even skin."""
         image, regions = self._present(), self._regions
-        likeness = np.array([region.likeness for region in regions])
+        likeness = fits(regions, Evidence())
         chosen: list[int] = []
         for number in np.argsort(-likeness, kind="stable"):
             region = regions[number]
-            if region.likeness < (_FURTHER_LESION if chosen else _LESION):
+            if likeness[number] < (_FURTHER_LESION if chosen else _LESION):
                 break
             if region.step >= _SMALLEST_STEP and not any((region.mask & regions[other].mask).any() for other in chosen):
                 chosen.append(int(number))
@@ -192,25 +193,34 @@ class SpectralSegmenter:
 
     def _told_apart(self, evidence: Evidence) -> list[Region]:
         """Regions of the contrast between what was pointed at and the skin far from it."""
-        image, about = self._present(), evidence.box or evidence.first_inside
+        image = self._present()
+        about = evidence.box or evidence.first_inside
         if about is None:
             return []
         if self._pool[0] != about:
             y, x = np.indices(image.grid)
-            if evidence.box:
-                (y0, x0, y1, x1) = evidence.box
+            if evidence.box is not None:
+                y0, x0, y1, x1 = evidence.box
                 inside = _ellipse(image.grid, evidence.box) < _BOX_CORE
                 outside = (y < y0) | (y >= y1) | (x < x0) | (x >= x1)
+                holding = None
             else:
-                distance = np.hypot(y - about[0], x - about[1])
-                inside = distance < max(1.0, _CLICKED * np.hypot(*image.grid))
+                holding = about[0], about[1]
+                distance = np.hypot(y - holding[0], x - holding[1])
+                inside = distance < self._clicked_radius(holding)
                 outside = ~inside & (distance > _FAR * distance.max())
             regions: list[Region] = []
             if inside.any() and outside.any():
-                holding = None if evidence.box else evidence.first_inside
                 regions = find_regions(image.discriminant(inside, outside), image.colour, holding)
             self._pool = (about, regions)
         return self._pool[1]
+
+    def _clicked_radius(self, cell: Cell) -> float:
+        """Radius about the first click, in cells, within which there is lesion for all that is known then."""
+        widest = _CLICKED * float(np.hypot(*self._present().grid))
+        fit = fits(self._regions, Evidence((cell,), (1,)))
+        depth = self._regions[int(fit.argmax())].depth(cell) if len(fit) else 0.0
+        return max(1.0, min(widest, _SAFE * depth)) if depth > 0 else max(1.0, widest)
 
 
 def _score(fit: float) -> float:

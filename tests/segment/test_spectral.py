@@ -17,6 +17,7 @@ from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.optics import lesion_phantom
 from napari_hsisynth.segment import Prompts, load_segmenter
+from napari_hsisynth.segment.click_robot import click_curve
 
 
 def iou(one, other):
@@ -169,6 +170,68 @@ def test_corrections_bring_the_mask_closer():
     assert iou(two, truth) > iou(one, truth) + 0.1
 
 
+def test_every_further_click_helps():
+    phantoms = [
+        lesion_phantom(kind, shape=(96, 128), seed=seed, sensor="hsidermoscopy")
+        for kind in ("melanoma", "dysplastic_nevus", "nevus")
+        for seed in (3, 4, 5)
+    ]
+    segmenter = load_segmenter("spectral")
+    curves = np.array([click_curve(segmenter, one.cube, one.instances == 1, clicks=5).iou for one in phantoms])
+    assert (np.diff(curves.mean(axis=0)[[0, 1, 2, 4]]) > 0).all()
+    # at this size a mistake is a pixel or two wide, and a few may be mended worse than they were
+    assert np.mean(curves[:, -1] > curves[:, 0]) > 0.7
+    assert (np.diff(curves, axis=1) > -0.05).all()
+
+
+def test_a_smaller_lesion_beside_a_larger_one_can_be_clicked():
+    large, small = disc((272, 364), (140, 150), 70), disc((272, 364), (60, 310), 18)
+    segmenter = on(skin(large | small))
+    found = segmenter.predict(Prompts([(60, 310)], [1]))
+    assert iou(found.masks[0], small) > 0.85
+    assert iou(segmenter.predict(Prompts([(140, 150)], [1])).masks[0], large) > 0.9
+
+
+def test_a_lesion_of_another_colour_but_the_same_brightness_is_found_by_a_click():
+    lesion = disc((90, 120), (40, 70), 18)
+    tilt = np.linspace(-0.15, 0.15, 16)[:, None, None]
+    for sign in (1, -1):
+        noise = np.random.default_rng(0).normal(1, 0.02, (16, 90, 120))
+        cube = Cube((0.5 + np.where(lesion, sign * tilt, 0.0)) * noise, np.linspace(465, 630, 16))
+        assert iou(on(cube).predict(Prompts([(40, 70)], [1])).masks[0], lesion) > 0.9
+
+
+def test_an_outside_click_in_a_corner_takes_the_corner_only():
+    y, x = np.indices((136, 182))
+    lit = np.hypot((y - 68) / 90, (x - 91) / 100) < 1  # beyond that it is as dark as the lesion
+    lesion = disc((136, 182), (68, 91), 60)
+    segmenter = on(skin(lesion | ~lit))
+    clicks, labels = [(68, 91)], [1]
+    before = segmenter.predict(Prompts(clicks, labels)).masks[0]
+    after = segmenter.predict(Prompts([*clicks, (3, 3)], [1, 0])).masks[0]
+    assert iou(after, lesion) >= iou(before, lesion) - 0.02
+
+
+_STEPS = st.lists(st.tuples(st.integers(0, 59), st.integers(0, 79), st.sampled_from([0, 1])), min_size=1, max_size=4)
+
+
+@settings(max_examples=15, deadline=None)
+@given(asked_before=st.lists(_STEPS, max_size=3), clicks=_STEPS, boxed=st.booleans())
+def test_what_was_asked_before_does_not_matter(asked_before, clicks, boxed):
+    box = (5, 10, 50, 70) if boxed else None
+    segmenter = on(_TWO_LESIONS)
+    for earlier in asked_before:
+        segmenter.predict(Prompts([c[:2] for c in earlier], [c[2] for c in earlier], box))
+    prompts = Prompts([c[:2] for c in clicks], [c[2] for c in clicks], box)
+    one, two = segmenter.predict(prompts), on(_TWO_LESIONS).predict(prompts)
+    assert np.array_equal(one.masks, two.masks)
+    assert np.array_equal(one.logits, two.logits)
+    assert np.array_equal(one.scores, two.scores)
+
+
+_TWO_LESIONS = skin(disc((60, 80), (30, 25), 12) | disc((60, 80), (25, 60), 8))
+
+
 def test_the_mask_stays_in_the_box():
     segmenter = on(skin(disc((80, 80), (40, 40), 25)))
     outside = np.ones((80, 80), bool)
@@ -186,6 +249,22 @@ def test_an_earlier_mask_can_be_started_from():
         segmenter.predict(Prompts(logits=logits[:40]))
     with pytest.raises(InputError, match="logits"):
         Prompts(logits=np.stack([logits, logits]))
+
+
+def test_a_drawn_mask_keeps_its_holes_parts_and_pixels_away_from_the_clicks():
+    drawn = disc((300, 420), (150, 150), 60) & ~disc((300, 420), (140, 140), 9)
+    drawn |= disc((300, 420), (60, 330), 20)
+    drawn[250, 400] = True  # finer than the working grid
+    segmenter = on(skin(disc((300, 420), (150, 150), 50)))
+    logits = np.where(drawn, 1.0, -1.0)
+    assert np.array_equal(segmenter.predict(Prompts(logits=logits)).masks[0], drawn)
+    mended = segmenter.predict(Prompts([(150, 225)], [1], logits=logits)).masks[0]
+    assert mended[150, 205:234].all()
+    far = ~disc((300, 420), (150, 215), 75)
+    assert np.array_equal(mended[far], drawn[far])
+    smaller = segmenter.predict(Prompts([(60, 330)], [0], logits=logits)).masks[0]
+    assert not smaller[disc((300, 420), (60, 330), 18)].any()
+    assert smaller[drawn & (np.indices(drawn.shape)[1] < 200)].all()
 
 
 def test_the_same_question_has_the_same_answer():
