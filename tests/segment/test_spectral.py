@@ -172,16 +172,16 @@ def test_corrections_bring_the_mask_closer():
 
 def test_every_further_click_helps():
     phantoms = [
-        lesion_phantom(kind, shape=(96, 128), seed=seed, sensor="hsidermoscopy")
+        lesion_phantom(kind, shape=(136, 182), seed=seed, sensor="hsidermoscopy")
         for kind in ("melanoma", "dysplastic_nevus", "nevus")
         for seed in (3, 4, 5)
     ]
     segmenter = load_segmenter("spectral")
     curves = np.array([click_curve(segmenter, one.cube, one.instances == 1, clicks=5).iou for one in phantoms])
-    assert (np.diff(curves.mean(axis=0)[[0, 1, 2, 4]]) > 0).all()
-    # at this size a mistake is a pixel or two wide, and a few may be mended worse than they were
+    assert (np.diff(curves.mean(axis=0)) > 0).all()
     assert np.mean(curves[:, -1] > curves[:, 0]) > 0.7
-    assert (np.diff(curves, axis=1) > -0.05).all()
+    # the robot's later mistakes are a pixel wide; mending one may cost another pixel elsewhere
+    assert (np.diff(curves, axis=1) > -0.02).all()
 
 
 def test_a_smaller_lesion_beside_a_larger_one_can_be_clicked():
