@@ -153,7 +153,10 @@ def _block_means(data: NDArray[np.float32], longest: int, name: str) -> NDArray[
         down = np.add.reduceat(image, _edges(height, rows), axis=-2)
         return np.add.reduceat(down, _edges(width, columns), axis=-1)
 
-    counts = binned(np.asarray(finite, dtype=np.float32))
+    if finite.all():
+        counts = np.outer(np.diff(_edges(height, rows), append=height), np.diff(_edges(width, columns), append=width))
+    else:
+        counts = binned(np.asarray(finite, dtype=np.float32))
     means = binned(values) / np.maximum(counts, 1)
     if not counts.all():
         nearest = ndi.distance_transform_edt(counts == 0, return_distances=False, return_indices=True)

@@ -51,24 +51,26 @@ def test_only_regions_with_the_wanted_cell_are_looked_for():
 
 @settings(max_examples=40, deadline=None)
 @given(mask=arrays(bool, (7, 9)), row=st.integers(0, 6), column=st.integers(0, 8))
-def test_signed_distance_is_that_to_the_nearest_cell_of_the_other_kind(mask, row, column):
-    cells = np.argwhere(np.pad(mask, 1) != mask[row, column]) - 1
-    if mask[row, column]:
-        nearest = np.hypot(*(cells - (row, column)).T).min()
-        assert signed_distance(mask)[row, column] == pytest.approx(nearest - 0.5)
-    elif mask.any():
-        cells = cells[(cells >= 0).all(axis=1) & (cells < mask.shape).all(axis=1)]
-        assert signed_distance(mask)[row, column] == pytest.approx(0.5 - np.hypot(*(cells - (row, column)).T).min())
-    else:
+def test_signed_distance_is_measured_from_the_outermost_cells(mask, row, column):
+    padded = np.pad(mask, 1)
+    rim = [
+        (y, x)
+        for y, x in np.argwhere(mask)
+        if not padded[y : y + 3, x : x + 3].all()  # centred on (y, x)
+    ]
+    if not rim:
         assert (signed_distance(mask) < 0).all()
+        return
+    nearest = min(np.hypot(y - row, x - column) for y, x in rim)
+    expected = nearest + 0.5 if mask[row, column] else 0.5 - nearest
+    assert signed_distance(mask)[row, column] == pytest.approx(expected)
 
 
-def test_the_sign_of_a_regions_depth_is_its_mask_and_its_size_close_to_the_distance():
+def test_the_depth_of_a_cell_is_its_signed_distance():
     for region in find_regions(cone((40, 50), (10, 12)), None)[::6]:
         depths = np.array([[region.depth((y, x)) for x in range(50)] for y in range(40)])
         assert ((depths > 0) == region.mask).all()
-        # measured to the last cell inside, not to the first one outside
-        assert np.abs(depths - region.distances).max() < 1.5
+        assert np.allclose(depths, region.distances)
 
 
 def test_a_mistake_ends_at_its_outline_and_at_the_edge_of_the_image():
