@@ -180,16 +180,19 @@ class SpectralSegmenter:
         regions = [*self._regions, *told_apart]
         fit = fits(regions, evidence)
         fit[len(self._regions) :] += _TOLD_APART
-        distinct: list[int] = []
-        for number in np.argsort(-fit, kind="stable"):
-            others = overlaps([regions[other] for other in distinct], regions[number].mask)
-            if not (others > _SAME).any():
-                distinct.append(int(number))
-            if len(distinct) == _CANDIDATES:
+        order = [int(number) for number in np.argsort(-fit, kind="stable")]
+        if not order:
+            blind = evidence.first_inside or evidence.box
+            return ([_blind(self._present().grid, evidence)], [0.0]) if blind else ([], [])
+        # the best shape is a mean; what else it could be stays as it is, to be different
+        fields, scores = [mean_shape(regions, fit, order[0])], [_score(fit[order[0]])]
+        for number in order[1:]:
+            if len(fields) == _CANDIDATES:
                 break
-        if not distinct and (evidence.first_inside or evidence.box):
-            return [_blind(self._present().grid, evidence)], [0.0]
-        return [mean_shape(regions, fit, number) for number in distinct], [_score(fit[number]) for number in distinct]
+            if not any(overlaps([regions[number]], field > 0)[0] > _SAME for field in fields):
+                fields.append(regions[number].distances)
+                scores.append(_score(fit[number]))
+        return fields, scores
 
     def _told_apart(self, evidence: Evidence) -> list[Region]:
         """Regions of the contrast between what was pointed at and the skin far from it."""
