@@ -39,5 +39,11 @@ def _phantoms(size: str, out: Output) -> Printable:
     return bench_phantoms(size, lambda done, total: out.progress(done, total, "phantoms"))
 
 
+def _annotate(size: str, out: Output) -> Printable:
+    from napari_hsisynth.bench.annotate import bench_annotate
+
+    return bench_annotate(size, out.progress)
+
+
 #: A further bench needs a line here, and its name among the choices of the command line.
-_BENCHES: dict[str, Callable[[str, Output], Printable]] = {"view": _view, "phantoms": _phantoms}
+_BENCHES: dict[str, Callable[[str, Output], Printable]] = {"view": _view, "phantoms": _phantoms, "annotate": _annotate}

@@ -89,13 +89,13 @@ class Figure:
     value, baseline_value : float
         In `unit`.
     unit : str
-        ``"ms"`` or ``"MB"``.
+        ``"ms"``, ``"MB"``, ``"IoU"``, ``"clicks"``.
     baseline : str
         What the baseline is; measured in the same run.
     n : int
         Number of measurements behind the value.
     statistic : str
-        What the value is of them: ``"median"``, ``"p95"``, ``"peak"``.
+        What the value is of them: ``"median"``, ``"p95"``, ``"mean"``, ``"peak"``, ``"worst"``.
     budget : Budget, optional
         What it is held to.
     median, p95 : float, optional

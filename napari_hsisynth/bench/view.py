@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from napari_hsisynth.bench import without_window
 from napari_hsisynth.bench.figure import Budget, Figure, Times, timing
@@ -18,9 +13,8 @@ from napari_hsisynth.bench.files import write_large, write_study
 from napari_hsisynth.bench.machine import machine
 from napari_hsisynth.bench.report import Report
 from napari_hsisynth.bench.size import SIZES
+from napari_hsisynth.bench.window import has_display, measured_in_window
 
-#: A window that does not come up in this time will not, s.
-_LONGEST_S = 1800
 _MATPLOTLIB = "the same drawn by matplotlib: clear, plot, draw"
 _SECOND = Budget(most=1000)
 
@@ -87,7 +81,7 @@ def _large(report: Report, folder: Path, size_name: str) -> list[Figure]:
     if shutil.disk_usage(folder).free < 1.2 * needed:
         report.left_out.append((what, f"{folder} has no room for {needed / 2**20:.0f} MB"))
         return []
-    if not _has_display(report, what):
+    if not has_display(report, what):
         return []
     write_large(folder / "large.hdr", size.large)
     memory: list[float] = []
@@ -113,38 +107,15 @@ def _large(report: Report, folder: Path, size_name: str) -> list[Figure]:
     ]
 
 
-def _has_display(report: Report, what: str) -> bool:
-    from napari_hsisynth.demo import has_display
-
-    if not has_display():
-        report.left_out.append((what, "there is no display: set DISPLAY, or use xvfb-run"))
-        return False
-    return True
-
-
 def _in_window(
     report: Report, what: str, case: str, folder: Path, size_name: str, memory: list[float] | None = None
 ) -> dict[str, Times] | None:
-    """Measure one case in a process of its own, with settings of its own; None, and a word why, if it cannot."""
-    if not _has_display(report, what):
-        return None
-    out = folder / f"{case}.json"
-    asked = json.dumps({"case": case, "size": size_name, "folder": str(folder), "out": str(out)})
-    own_settings = {"HSISYNTH_SETTINGS": str(folder / "settings.ini"), "NAPARI_CONFIG": str(folder / "napari.yaml")}
-    done = subprocess.run(
-        [sys.executable, "-m", "napari_hsisynth.widgets.hover_bench", asked],
-        env={**os.environ, **own_settings},
-        capture_output=True,
-        text=True,
-        timeout=_LONGEST_S,
-        check=False,
+    """Measure one case in a window; None if that cannot be."""
+    found = measured_in_window(
+        report, what, "hover_bench", {"case": case, "size": size_name, "folder": str(folder)}, folder
     )
-    if done.returncode or not out.is_file():
-        last = (done.stderr.strip() or f"status {done.returncode}").splitlines()[-1]
-        report.left_out.append((what, f"the window failed: {last}"))
+    if found is None:
         return None
-    found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-    report.machine.update(found["machine"])
     if memory is not None:
         memory.extend(found["memory"])
     return {name: Times(tuple(seconds)) for name, seconds in found["times"].items()}

@@ -27,7 +27,7 @@ Seconds = dict[str, list[float]]
 
 #: Moves in a row that are drawn in one way, before another has its turn.
 _BLOCK = 10
-_WINDOW = (1600, 1000)
+WINDOW = (1600, 1000)
 
 
 def main(words: list[str]) -> int:
@@ -64,7 +64,7 @@ def _dermoscopy(folder: Path, size: Size) -> dict[str, Any]:
     hand.wait(1500)
     times["pins and labels"] = hand.hover(own, some).drawn
     times |= _study(viewer, folder / "study", size)
-    return {"times": times, "machine": _screen(viewer)}
+    return {"times": times, "machine": screen_of(viewer)}
 
 
 def _pin(viewer: Any, plot: Any, shape: tuple[int, int, int]) -> None:
@@ -87,7 +87,7 @@ def _large(folder: Path, size: Size) -> dict[str, Any]:
     alone = hand.hover(ways[0], size.large_hovers, after_each=lambda: memory.memory_info().rss)
     times = _in_turn(hand, ways[:2], max(_BLOCK, size.large_hovers // 5))
     times["alone"] = alone.drawn
-    return {"times": times, "memory": [before, max(alone.told)], "machine": _screen(viewer)}
+    return {"times": times, "memory": [before, max(alone.told)], "machine": screen_of(viewer)}
 
 
 def _start(cube: Cube | None) -> tuple[Hand, list[Way], Any]:
@@ -99,7 +99,7 @@ def _start(cube: Cube | None) -> tuple[Hand, list[Way], Any]:
     from napari_hsisynth.widgets.spectra_dock import SpectraDock
 
     viewer = napari.Viewer(title="HSI Synth: bench")
-    viewer.window._qt_window.resize(*_WINDOW)
+    viewer.window._qt_window.resize(*WINDOW)
     fill(viewer, None, [])
     hand = Hand(viewer)
     (dock,) = viewer.window._qt_window.findChildren(SpectraDock)
@@ -176,7 +176,7 @@ def _study(viewer: Any, root: Path, size: Size) -> Seconds:
     return found
 
 
-def _screen(viewer: Any) -> dict[str, Any]:
+def screen_of(viewer: Any) -> dict[str, Any]:
     """Who draws the window."""
     from qtpy import API_NAME, QT_VERSION
     from qtpy.QtGui import QGuiApplication
@@ -188,7 +188,7 @@ def _screen(viewer: Any) -> dict[str, Any]:
         "qt": f"{QT_VERSION} ({API_NAME})",
         "qt_platform": QGuiApplication.platformName(),
         "gl_renderer": str(gl.glGetParameter(gl.GL_RENDERER)),
-        "window": list(_WINDOW),
+        "window": list(WINDOW),
     }
 
 
