@@ -8,6 +8,9 @@ else
 endif
 # Threads beyond the cores only make small arrays slower, and tests less alike from machine to machine.
 export OMP_NUM_THREADS ?= 2
+# Tests run beside each other, in one process per core with a screen of its own (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+test slow: export OMP_NUM_THREADS = 1
 
 .PHONY: demo test slow lint environment system pictures clean
 
@@ -15,10 +18,10 @@ demo: $(VENV)/ready-demo
 	$(BIN)/napari-hsisynth demo $(DEMO_FLAGS)
 
 test: $(VENV)/ready-test system lint
-	$(BIN)/python tests/with_display.py $(BIN)/python -m pytest -m "not slow" $(PYTEST_FLAGS)
+	$(PYTEST) -m "not slow" $(PYTEST_FLAGS)
 
 slow: $(VENV)/ready-test system
-	$(BIN)/python tests/with_display.py $(BIN)/python -m pytest -m slow $(PYTEST_FLAGS)
+	$(PYTEST) -m slow $(PYTEST_FLAGS)
 
 lint: $(VENV)/ready-test
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """Run a command on a virtual screen where the machine is Linux; elsewhere on the screen that is there.
 
-The tests always get their own screen on Linux, so that nobody's windows flicker and the size is known.
+For a single file of GUI tests, and for pictures: on Linux they get their own screen, so that nobody's windows flicker
+and the size is known. ``make test`` opens a screen for each of its processes, see conftest.py.
 """
 
 from __future__ import annotations
