@@ -185,8 +185,10 @@ def read_annotation_json(path: Path) -> dict[str, Any]:
         value["status"] = checked_status(value.get("status", "todo"))
     except InputError as error:
         raise InputError(error.what, where=path, fix=error.fix) from None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise InputError(f"not an annotation ({type(error).__name__}: {error})", where=path) from None
+    except OSError as error:
+        raise InputError(f"the annotation cannot be read ({error.strerror})", where=path) from None
     return value
 
 
@@ -217,13 +219,17 @@ def read_annotation(path: Path) -> Annotation:
 def read_labels(png: Path) -> NDArray[np.uint16]:
     """Read a label PNG of 8 or 16 bits, shape (y, x)."""
     try:
-        with Image.open(png) as image:
+        with Image.open(png, formats=["PNG"]) as image:  # other formats bring other decoders, and their faults
             if image.mode not in {"1", "L", "P", "I", "I;16", "I;16B"}:
                 raise InputError(f"a label image has one channel, not {image.mode}", where=png)
             return np.array(image).astype(np.uint16)
     except FileNotFoundError:
         raise InputError("the mask is missing", where=png, fix="was only part of the study copied?") from None
-    except OSError as error:
+    except (
+        OSError,
+        SyntaxError,
+        Image.DecompressionBombError,
+    ) as error:  # Pillow's word for a damaged PNG is SyntaxError
         raise InputError(f"not a readable image ({error})", where=png) from None
 
 

@@ -12,6 +12,7 @@ from napari_hsisynth.study.diagnosis import Diagnosis
 
 InstanceStatus = Literal["draft", "accepted", "unsure"]
 CubeStatus = Literal["todo", "done", "unsure"]
+_TEXTS = {"backend", "model", "weights_sha256", "annotator", "time"}
 
 
 def checked_status(status: Any) -> CubeStatus:
@@ -62,6 +63,8 @@ class Instance:
             raise InputError(f"lesion id {self.id!r} is not in 1..65535")
         if self.status not in get_args(InstanceStatus):
             raise InputError(f"unknown lesion status '{self.status}'", fix="use draft, accepted or unsure")
+        if self.prompts is not None and not isinstance(self.prompts, Mapping):
+            raise InputError(f"prompts must be an object with points, labels and box, not {self.prompts!r:.40}")
         object.__setattr__(self, "id", int(self.id))
         object.__setattr__(self, "diagnosis", Diagnosis.parse(self.diagnosis))
         if self.score is not None:
@@ -85,7 +88,13 @@ class Instance:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Instance:
-        """Read what `to_json` wrote; unknown keys go to `extra`."""
+        """Read what `to_json` wrote; unknown keys go to `extra`, and null for a text means none."""
+        if not isinstance(value, Mapping):
+            raise InputError(f"a lesion must be an object, not {value!r:.40}")
+        value = {key: "" if item is None and key in _TEXTS else item for key, item in value.items()}
+        for key in _TEXTS & value.keys():
+            if not isinstance(value[key], str):
+                raise InputError(f"{key} must be text, not {value[key]!r:.40}")
         known = {name for name in cls.__dataclass_fields__ if name != "extra"}
         own = {key: item for key, item in value.items() if key in known}
         return cls(**own, extra={key: item for key, item in value.items() if key not in known})
