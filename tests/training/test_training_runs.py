@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def test_stopped_and_resumed_is_to_the_bit_the_uninterrupted_run(study, small):
     run.request_stop()
     assert train(study.root, small(), diagnosis="melanoma", run=run)["images"] == 0
     assert not run.stop_requested()
-    follower = threading.Thread(target=lambda: stop_at(run, 20))
+    follower = threading.Thread(target=stop_at, args=(run, 20), daemon=True)
     follower.start()
     first = resume(run)
     follower.join()
@@ -77,10 +78,13 @@ def test_stopped_and_resumed_is_to_the_bit_the_uninterrupted_run(study, small):
 
 
 def stop_at(run, images):
-    for event in tail(run, poll_s=0.001):
-        if event.kind == "progress" and event.fields["done"] >= images:
-            run.request_stop()
-            return
+    """Ask a run to stop when it is that far; until it is resumed, its dead process ends the following."""
+    while True:
+        for event in tail(run, poll_s=0.01):
+            if event.kind == "progress" and event.fields["done"] >= images:
+                run.request_stop()
+                return
+        time.sleep(0.01)
 
 
 def test_killed_and_resumed_is_to_the_bit_the_uninterrupted_run(study, small, tiny, monkeypatch):
@@ -103,7 +107,7 @@ def test_killed_and_resumed_is_to_the_bit_the_uninterrupted_run(study, small, ti
         file.write(b'{"t": 1.0, "kind": "prog')  # and its last line torn
     at = last(run).images
     config = small(**changes)
-    stopper = threading.Thread(target=lambda: stop_at(run, at + 400))
+    stopper = threading.Thread(target=stop_at, args=(run, at + 400), daemon=True)
     stopper.start()
     resumed = resume(run)
     stopper.join()
