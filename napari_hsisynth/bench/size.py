@@ -25,6 +25,8 @@ class Size:
         Moves of the mouse over each cube, for each way to draw.
     large_hovers : int
         Moves of the mouse over the large one.
+    block : int
+        Moves in a row that are drawn in one way, before another has its turn.
     """
 
     cube: Shape = (16, 272, 512)
@@ -34,10 +36,11 @@ class Size:
     interpreters: int = 15
     hovers: int = 200
     large_hovers: int = 500
+    block: int = 10
 
 
 FULL = Size()
 QUICK = Size(rounds=10, interpreters=10, hovers=60, large_hovers=120)
 #: For tests of the command: says nothing about speed.
-SMALL = Size((16, 24, 32), (32, 48, 40), study=6, rounds=2, interpreters=1, hovers=6, large_hovers=8)
+SMALL = Size((16, 24, 32), (32, 48, 40), study=6, rounds=2, interpreters=1, hovers=4, large_hovers=4, block=2)
 SIZES = {"full": FULL, "quick": QUICK, "small": SMALL}

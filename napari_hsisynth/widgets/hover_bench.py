@@ -25,8 +25,6 @@ from napari_hsisynth.widgets.hover_hand import PACE_MS, Hand, Way
 
 Seconds = dict[str, list[float]]
 
-#: Moves in a row that are drawn in one way, before another has its turn.
-_BLOCK = 10
 WINDOW = (1600, 1000)
 
 
@@ -45,8 +43,8 @@ def _dermoscopy(folder: Path, size: Size) -> dict[str, Any]:
 
     phantoms = [lesion_phantom(kind, size.cube[1:]) for kind in ("melanoma", "dysplastic_nevus", "melanoma")]
     hand, ways, viewer = _start(phantoms[0].cube)
-    times = _in_turn(hand, ways, size.hovers)
-    own, some = ways[0], max(_BLOCK, size.hovers // 2)
+    times = _in_turn(hand, ways, size.hovers, size.block)
+    own, some = ways[0], max(size.block, size.hovers // 2)
     own.begin()
     viewer.scene.camera.mouse_pan = False  # else the image goes with the mouse, and the curve stays the same
     hand.press()
@@ -85,7 +83,7 @@ def _large(folder: Path, size: Size) -> dict[str, Any]:
     before = memory.memory_info().rss
     _show(viewer, read_cube(folder / "large.hdr", lazy=True), hand)
     alone = hand.hover(ways[0], size.large_hovers, after_each=lambda: memory.memory_info().rss)
-    times = _in_turn(hand, ways[:2], max(_BLOCK, size.large_hovers // 5))
+    times = _in_turn(hand, ways[:2], max(size.block, size.large_hovers // 5), size.block)
     times["alone"] = alone.drawn
     return {"times": times, "memory": [before, max(alone.told)], "machine": screen_of(viewer)}
 
@@ -128,21 +126,21 @@ def _show(viewer: Any, cube: Cube, hand: Hand) -> None:
     hand.wait(1000)
 
 
-def _in_turn(hand: Hand, ways: list[Way], hovers: int) -> Seconds:
+def _in_turn(hand: Hand, ways: list[Way], hovers: int, block: int) -> Seconds:
     """Draw in one way for some moves of the mouse, then in the next, and again."""
     found: Seconds = {}
-    for number in range(max(1, hovers // _BLOCK)):
+    for number in range(max(1, hovers // block)):
         for way in ways if number % 2 == 0 else ways[::-1]:
             way.begin()
             if way.name == "matplotlib":
                 way.widget.setFixedSize(ways[0].widget.size())
             hand.wait(150)
             hand.hover(way, 2)
-            taken = hand.hover(way, _BLOCK)
+            taken = hand.hover(way, block)
             found.setdefault(way.name, []).extend(taken.drawn)
             found.setdefault(f"{way.name}, turn", []).extend(taken.turn)
             if way.widget is not None:
-                found.setdefault(f"{way.name}, fast", []).extend(hand.hover(way, _BLOCK, pace_ms=PACE_MS).drawn)
+                found.setdefault(f"{way.name}, fast", []).extend(hand.hover(way, block, pace_ms=PACE_MS).drawn)
     return found
 
 
