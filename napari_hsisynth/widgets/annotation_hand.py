@@ -67,12 +67,11 @@ class AnnotationHand(QObject):
         self.heartbeat = Heartbeat(self)
         self._saved, self._saved_at = 0, 0.0
         self._painted, self._frames, self._frame_at = False, 0, 0.0
-        self._answer: Any = None
         self._frames_at_answer: int | None = None
         self._canvas.installEventFilter(self)
         self._canvas.frameSwapped.connect(self._swapped)
         annotator.saved.connect(self._heard_saved)
-        annotator.changed.connect(self._heard_changed)
+        annotator.drafts.answered.connect(self._heard_answer)
 
     # --- what a user does
 
@@ -104,8 +103,7 @@ class AnnotationHand(QObject):
         place, drafts = self._place(y, x), self.annotator.drafts
         QTest.qWait(PACE_MS)
         QTest.mouseMove(self._canvas, place)
-        draft = self.annotator.draft
-        self._answer, self._frames_at_answer = None if draft is None else draft.answer, None
+        self._frames_at_answer = None
         began = time.perf_counter()
         modifier = Qt.KeyboardModifier.NoModifier if inside else Qt.KeyboardModifier.ControlModifier
         QTest.mouseClick(self._canvas, Qt.MouseButton.LeftButton, modifier, place)
@@ -167,11 +165,9 @@ class AnnotationHand(QObject):
     def _heard_saved(self, *_: Any) -> None:
         self._saved, self._saved_at = self._saved + 1, time.perf_counter()
 
-    def _heard_changed(self) -> None:
-        draft = self.annotator.draft
-        answer = None if draft is None else draft.answer
-        if answer is not None and answer is not self._answer:
-            self._answer, self._frames_at_answer = answer, self._frames
+    def _heard_answer(self, *_: Any) -> None:
+        self._frames_at_answer = self._frames
+        self._canvas.update()  # also where the mask stays as it was, and nothing else has to be drawn
 
     def _place(self, y: int, x: int) -> QPoint:
         """Canvas pixel of a pixel of the cube."""
