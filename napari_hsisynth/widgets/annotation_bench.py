@@ -96,6 +96,9 @@ def _napari_alone(study: Study, cube_ids: list[str]) -> list[float]:
 
 
 if __name__ == "__main__":
-    status = main(sys.argv[1:])
-    sys.stdout.flush()
+    try:
+        status = main(sys.argv[1:])
+    except RuntimeError as error:  # why it failed, as the last line: taking the window down would add others
+        print(error, file=sys.stderr, flush=True)
+        status = 1
     os._exit(status)  # without taking the windows down, which nobody waits for

@@ -19,6 +19,8 @@ from napari_hsisynth.widgets.hover_hand import PACE_MS
 
 #: Whatever takes longer than this has failed, s.
 _PATIENCE_S = 60.0
+#: A click so near to a prompt takes hold of it, screen px; or on its disc, a hundredth of the image in radius.
+HOLD_PX = 9
 #: A mask this good is accepted; a person would not click on either.
 GOOD_IOU = 0.9
 
@@ -134,13 +136,14 @@ class AnnotationHand(QObject):
         found = []
         for number in np.unique(truth[truth > 0]).tolist():
             lesion, times = truth == number, LesionTimes(cube_id, number)
-            guess = np.zeros(lesion.shape, bool)
+            guess, held = np.zeros(lesion.shape, bool), np.zeros(lesion.shape, bool)
             while len(times.click_s) < clicks and times.iou < GOOD_IOU:
                 with self.heartbeat.paused():
-                    wanted = next_click(lesion, guess)
+                    wanted = next_click(lesion, np.where(held, lesion, guess))
                 if wanted is None:
                     break
                 (y, x), label = wanted
+                held |= self._held(y, x, lesion.shape)
                 times.click_s.append(self.click(y, x, inside=bool(label)))
                 draft = self.annotator.draft
                 with self.heartbeat.paused():
@@ -168,6 +171,12 @@ class AnnotationHand(QObject):
     def _heard_answer(self, *_: Any) -> None:
         self._frames_at_answer = self._frames
         self._canvas.update()  # also where the mask stays as it was, and nothing else has to be drawn
+
+    def _held(self, y: int, x: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Pixels around a prompt where a further click would take hold of it instead."""
+        reach = max(HOLD_PX / self.viewer.scene.camera.zoom, max(shape) / 100) + 1
+        rows, columns = np.ogrid[: shape[0], : shape[1]]
+        return np.hypot(rows - y, columns - x) <= reach
 
     def _place(self, y: int, x: int) -> QPoint:
         """Canvas pixel of a pixel of the cube."""
