@@ -13,6 +13,7 @@ from psygnal import Signal
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import Study
 from napari_hsisynth.widgets import settings, warm_up
+from napari_hsisynth.widgets.canvas_context import finish_in_own_context
 from napari_hsisynth.widgets.layers import add_cube, cube_layers, unwrapped
 from napari_hsisynth.widgets.wavelength_text import WavelengthText
 
@@ -59,6 +60,7 @@ class Session:
         self.step_openers: list[Callable[[str], None]] = []
         self.wavelength_text = WavelengthText(viewer)
         self._click_claims: dict[object, str] = {}
+        finish_in_own_context(viewer)
         warm_up.begin_when_idle()
 
     @property
