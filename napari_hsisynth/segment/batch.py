@@ -11,7 +11,8 @@ those proposed without prompts as drafts, because nobody has looked at them yet.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,14 @@ from numpy.typing import NDArray
 from napari_hsisynth.atomic import atomic_path
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.segment.overlaps import placed
 from napari_hsisynth.segment.prompts import Prompts
 from napari_hsisynth.segment.registry import Segmenter, load_segmenter
-from napari_hsisynth.study import Diagnosis, Study
+from napari_hsisynth.study import Annotation, AnnotationSummary, Diagnosis, Instance, Study
+from napari_hsisynth.study.annotation import now, write_annotation
+from napari_hsisynth.study.instance import InstanceStatus
 from napari_hsisynth.study.settings import SETTINGS
+from napari_hsisynth.study.storage import study_lock
 
 Progress = Callable[[int, int], object]
 
@@ -61,7 +66,7 @@ class SegmentReport:
     target : Path
         The study, or the mask's PNG of a single cube.
     lesions : dict of str to int
-        Number of lesions found per cube.
+        Number of new lesions per cube.
     status : str
         Under which they were stored.
     notes : tuple of str
@@ -138,8 +143,9 @@ def segment_study(
     study : Study
         Where to look.
     prompts : mapping of cube id to list of (Prompts, Diagnosis or None), optional
-        The lesions of these cubes; stored as accepted, and the cube as done. Without, lesions are proposed in every
-        cube that has none yet, and stored as drafts: they become crops once a person has accepted them.
+        The lesions of these cubes; stored as accepted, and the cube as done. They take the pixels of drafts, but none
+        of lesions that are no drafts. Without prompts, lesions are proposed in every cube that has none and was not
+        finished without one, and stored as drafts: they become crops once a person has accepted them.
     backend : str
         Which segmenter.
     options : mapping, optional
@@ -153,43 +159,83 @@ def segment_study(
         If a cube is not in the study or prompts do not fit their cube. What was stored before stays.
     """
     segmenter = load_segmenter(backend, **(options or {}))
-    status = "draft" if prompts is None else "accepted"
+    status: InstanceStatus = "draft" if prompts is None else "accepted"
     cubes = [entry.id for entry in study.entries] if prompts is None else sorted(prompts)
     for cube_id in cubes:
         study.entry(cube_id)  # an unknown id is better said before hours of work than after
     found: dict[str, int] = {}
     notes = _remarks(segmenter)
-    masked_before = 0
+    left_alone: Counter[str] = Counter()
     for done, cube_id in enumerate(cubes):
         if progress:
             progress(done, len(cubes))
-        annotation = study.annotation(cube_id)
-        if prompts is None and annotation.instances:
-            masked_before += 1
-            continue
         asked = None if prompts is None else prompts[cube_id]
-        lesions = segment_cube(study.read_cube(cube_id), asked, segmenter)
-        found[cube_id] = len(lesions)
-        if len(lesions) < (1 if asked is None else len(asked)):
-            notes.append(f"{cube_id}: no lesion found" + ("" if asked is None else " for some of the prompts"))
-        for lesion in lesions:
-            annotation = annotation.with_instance(
-                lesion.mask,
-                lesion.diagnosis or study.entry(cube_id).diagnosis,
-                prompts=None if lesion.prompts is None else lesion.prompts.to_json(),
-                backend=segmenter.name,
-                model=segmenter.model,
-                weights_sha256=segmenter.weights_sha256,
-                status=status,
-                score=lesion.score,
-            )
-        if lesions:
-            study.save_annotation(annotation.replace(status="done") if status == "accepted" else annotation)
+        marked = _marked(study.annotation_summary(cube_id)) if asked is None else ""
+        if not marked:
+            lesions = segment_cube(study.read_cube(cube_id), asked, segmenter)
+            if len(lesions) < (1 if asked is None else len(asked)):
+                notes.append(f"{cube_id}: no lesion found" + ("" if asked is None else " for some of the prompts"))
+            with study_lock(study.root):
+                # somebody may have saved while the segmenter was at it
+                annotation = study.annotation(cube_id)
+                marked = _marked(annotation) if asked is None else ""
+                if lesions and not marked:
+                    annotation, kept, said = _with_lesions(study, annotation, lesions, segmenter, status)
+                    study.check_fit(annotation)
+                    if kept:
+                        write_annotation(study.masks_dir, annotation)
+                    found[cube_id] = kept
+                    notes += [f"{cube_id}: {line}" for line in said]
+                elif not marked:
+                    found[cube_id] = 0
+        if marked:
+            left_alone[marked] += 1
     if progress:
         progress(len(cubes), len(cubes))
-    if masked_before:
-        notes.append(f"{masked_before} of {len(cubes)} cubes left alone: they have lesions already")
+    notes += [f"{count} of {len(cubes)} cubes left alone: {why}" for why, count in left_alone.items()]
     return SegmentReport(study.root, found, status, tuple(notes))
+
+
+def _marked(annotation: Annotation | AnnotationSummary) -> str:
+    """Return why nothing is proposed where this annotation is; empty if something is."""
+    if annotation.instances:
+        return "they have lesions already"
+    return "" if annotation.status == "todo" else "they were finished without a lesion"
+
+
+def _with_lesions(
+    study: Study, annotation: Annotation, lesions: Sequence[Lesion], segmenter: Segmenter, status: InstanceStatus
+) -> tuple[Annotation, int, list[str]]:
+    """Add lesions to an annotation; return it, how many were added, and what the user should know.
+
+    They take pixels from drafts and from each other, but none from what a person has decided about.
+    """
+    decided = np.isin(annotation.mask, [one.id for one in annotation.instances if one.status != "draft"])
+    first, said = annotation.next_id, []
+    for lesion in lesions:
+        free = lesion.mask & ~decided
+        if not free.any():
+            said.append("a lesion lies wholly inside lesions that were there before, and was left out")
+            continue
+        if shared := int(lesion.mask.sum() - free.sum()):
+            said.append(f"{shared:,} px stay with lesions that were there before")
+        number = annotation.next_id
+        put = placed(annotation.mask, free, number, takes_overlaps=True)
+        instance = Instance(
+            number,
+            lesion.diagnosis or study.entry(annotation.cube_id).diagnosis,
+            prompts=None if lesion.prompts is None else lesion.prompts.to_json(),
+            backend=segmenter.name,
+            model=segmenter.model,
+            weights_sha256=segmenter.weights_sha256,
+            status=status,
+            score=lesion.score,
+            time=now(),
+        )
+        others = [one for one in annotation.instances if one.id not in put.swallowed]
+        annotation = annotation.replace(mask=put.labels, instances=(*others, instance))
+    added = sum(one.id >= first for one in annotation.instances)
+    return annotation.replace(status="done" if status == "accepted" else annotation.status), added, said
 
 
 def segment_path(

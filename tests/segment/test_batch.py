@@ -13,7 +13,9 @@ from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats import write_cube
 from napari_hsisynth.segment import (
+    Prompts,
     Proposals,
+    batch,
     list_segmenters,
     load_segmenter,
     registry,
@@ -21,6 +23,7 @@ from napari_hsisynth.segment import (
     segment_study,
 )
 from napari_hsisynth.study import Diagnosis, Study
+from napari_hsisynth.study.annotators import save_as
 
 SHAPE = (50, 70)
 NM = [465.0, 550.0, 630.0]
@@ -66,6 +69,83 @@ def test_a_second_proposal_leaves_what_is_there_alone(study):
     assert report.lesions == {}
     assert report.notes == ("2 of 2 cubes left alone: they have lesions already",)
     assert study.annotation("MM_1").instances == before.instances
+
+
+def test_a_cube_that_was_finished_without_a_lesion_gets_no_drafts(study):
+    study.save_annotation(study.annotation("MM_1").replace(status="done"))
+    report = segment_study(study)
+    assert report.lesions == {"DN_2": 1}
+    assert report.notes == ("1 of 2 cubes left alone: they were finished without a lesion",)
+    assert study.annotation("MM_1").instances == ()
+
+
+class SlowSegmenter:
+    """Finds a lesion in the left half, while somebody else is at work."""
+
+    name, model, weights_sha256 = "slow", "", ""
+
+    def __init__(self, meanwhile):
+        self.meanwhile = meanwhile
+
+    def set_cube(self, cube):
+        self.cube = cube
+
+    def predict(self, prompts):
+        return self.propose()
+
+    def propose(self):
+        self.meanwhile(self.cube)
+        return Proposals((np.indices(SHAPE)[1] < 35)[None], [1.0])
+
+
+@pytest.fixture
+def drawn_meanwhile(study, monkeypatch):
+    """Let somebody mark the upper half of every cube while it is being segmented."""
+
+    def draw(cube):
+        mask = np.indices(SHAPE)[0] < 25
+        annotation = study.annotation(cube.name).with_instance(mask, "nevus", annotator="Ann")
+        save_as(study, annotation.replace(status="done"), "Ann")
+
+    monkeypatch.setattr(batch, "load_segmenter", lambda name: SlowSegmenter(draw))
+
+
+def test_what_somebody_saves_while_their_cube_is_segmented_stays(study, drawn_meanwhile):
+    report = segment_study(study)
+    assert report.lesions == {}
+    for cube_id in ("MM_1", "DN_2"):
+        (instance,) = study.annotation(cube_id).instances
+        assert instance.annotator == "Ann"
+        assert (study.annotation(cube_id).mask == (np.indices(SHAPE)[0] < 25)).all()
+
+
+def test_prompts_take_no_pixel_from_lesions_that_somebody_has_accepted(study, drawn_meanwhile):
+    prompts = {"MM_1": [(Prompts([(40, 10)], [1]), None)]}
+    report = segment_study(study, prompts)
+    y, x = np.indices(SHAPE)
+    annotation = study.annotation("MM_1")
+    assert [one.annotator for one in annotation.instances] == ["Ann", ""]
+    assert (annotation.mask_of(1) == (y < 25)).all()
+    assert (annotation.mask_of(2) == ((y >= 25) & (x < 35))).all()
+    assert report.notes == ("MM_1: 875 px stay with lesions that were there before",)
+
+
+def test_the_same_prompts_again_change_nothing(study):
+    prompts = {"MM_1": [(Prompts([(25, 35)], [1]), None)]}
+    segment_study(study, prompts)
+    before = study.annotation("MM_1")
+    report = segment_study(study, prompts)
+    assert report.lesions == {"MM_1": 0}
+    assert report.notes == ("MM_1: a lesion lies wholly inside lesions that were there before, and was left out",)
+    assert study.annotation("MM_1").instances == before.instances
+    assert (study.annotation("MM_1").mask == before.mask).all()
+
+
+def test_a_prompted_lesion_takes_the_place_of_its_draft(study):
+    segment_study(study)
+    segment_study(study, {"MM_1": [(Prompts([(25, 35)], [1]), None)]})
+    (instance,) = study.annotation("MM_1").instances
+    assert instance.status == "accepted"
 
 
 def test_prompted_lesions_are_accepted_with_their_prompts(study, tmp_path):
