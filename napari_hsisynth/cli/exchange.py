@@ -45,7 +45,7 @@ def _import_cubes(args: argparse.Namespace, out: Output) -> int:
 
 
 def _import_annotations(args: argparse.Namespace, out: Output) -> int:
-    from napari_hsisynth.study.exchange import HAS_LESIONS, import_annotations
+    from napari_hsisynth.study.exchange import LEFT_ALONE, import_annotations
 
     report = import_annotations(
         args.kind,
@@ -56,8 +56,8 @@ def _import_annotations(args: argparse.Namespace, out: Output) -> int:
         progress=partial(out.progress, unit="pictures"),
     )
     out.notes(report.notes)
-    if any(reason == HAS_LESIONS for _, reason in report.skipped):
-        out.note("cubes with lesions are left alone; say --merge, --replace or --as ANNOTATOR to use the new ones")
+    if any(reason in LEFT_ALONE for _, reason in report.skipped):
+        out.note("such cubes are left alone; say --merge, --replace or --as ANNOTATOR to use the new ones")
     result = {
         "study": str(report.study.root),
         "cubes": report.cubes,

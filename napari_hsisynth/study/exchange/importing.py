@@ -1,7 +1,8 @@
 """Annotations of other tools, into a study that has the cubes: all is read and checked before anything is written.
 
-Nobody's work is overwritten: a cube that has lesions is left alone, unless they are to be added to, or replaced (then
-the old annotation is kept), or the new ones belong to another annotator, who has a file of their own.
+Nobody's work is overwritten: a cube that has lesions, or was finished without one, is left alone, unless the new ones
+are to be added, or to replace the old annotation (which is then kept), or belong to another annotator, who has a file
+of their own.
 """
 
 from __future__ import annotations
@@ -38,12 +39,14 @@ from napari_hsisynth.study.manifest import checked_id
 from napari_hsisynth.study.storage import Cancelled, Progress, study_lock, writing
 from napari_hsisynth.study.study import Study
 
-#: What is done with a cube that has lesions already.
+#: What is done with a cube that has lesions already, or was finished without one.
 IfMarked = Literal["skip", "merge", "replace"]
 #: Folder of a study with the annotations that imports replaced, as they were in ``masks``: one folder per second.
 BACKUP = "replaced-masks"
-#: Why a cube was left alone that could have been merged into, replaced, or marked by another annotator.
 HAS_LESIONS = "its cube has lesions already"
+WITHOUT_LESION = "its cube was finished without a lesion"
+#: Why a cube was left alone that could have been merged into, replaced, or marked by another annotator.
+LEFT_ALONE = (HAS_LESIONS, WITHOUT_LESION)
 _LONGEST_NAME = 80
 _TOLD = 3  # reasons in one error
 _SIGNED = "annotator"  # in the JSON of an annotation: whose it is
@@ -119,8 +122,8 @@ def import_annotations(
     study : path-like or Study
         It has the cubes; pictures are matched to them by their file names.
     if_marked : {"skip", "merge", "replace"}
-        What is done with a cube that has lesions of the same annotator: leave it alone, add the new lesions to them, or
-        replace them and keep the old annotation in ``replaced-masks/``.
+        What is done with a cube that has lesions of the same annotator, or that they have finished without one: leave
+        it alone, add the new lesions, or replace the annotation and keep the old one in ``replaced-masks/``.
     annotator : str
         Whose work it is, whatever the file says. By default what the file says; if it says nothing, it becomes the
         cube's first annotation.
@@ -235,11 +238,12 @@ def _stored(
                 path = annotation_path(study.masks_dir, one.cube_id, key)
                 present = read_annotation(path) if path.exists() else None
                 if present is not None:
-                    new = new.replace(extra={**present.extra, **new.extra})
-                marked = present is not None and bool(present.instances)
-                if marked and if_marked == "skip":
-                    raise InputError(HAS_LESIONS)
-                if present is not None and marked and if_marked == "merge":
+                    others = {name: value for name, value in present.extra.items() if name != _SIGNED}
+                    new = new.replace(extra={**others, **new.extra})
+                marked = present is not None and bool(present.instances or present.status != "todo")
+                if present is not None and marked and if_marked == "skip":
+                    raise InputError(HAS_LESIONS if present.instances else WITHOUT_LESION)
+                if present is not None and present.instances and if_marked == "merge":
                     study.check_fit(present, path)
                     new = merged(present, new, told.of(one.cube_id))
             except InputError as error:

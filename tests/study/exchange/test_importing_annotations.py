@@ -14,7 +14,7 @@ import pytest
 from napari_hsisynth import InputError, Study
 from napari_hsisynth.study import Cancelled
 from napari_hsisynth.study.annotation import read_annotation
-from napari_hsisynth.study.annotators import annotators
+from napari_hsisynth.study.annotators import annotators, owner, save_as
 from napari_hsisynth.study.exchange import export_annotations, import_annotations
 
 
@@ -73,6 +73,24 @@ def test_replacing_keeps_the_old_annotation(worked, coco, same, marked):
     np.testing.assert_array_equal(read_annotation(kept / "DN_1.json").mask, before.mask)
     assert f"DN_1: the old annotation is kept in replaced-masks/{kept.name}" in report.notes
     assert list(annotators(worked, "DN_1")) == ["Ann_Example"]
+
+
+def test_a_cube_that_somebody_finished_without_a_lesion_is_left_alone(bare, coco):
+    save_as(bare, bare.annotation("DN_1").replace(status="done"), "me")
+    before = (bare.masks_dir / "DN_1.json").read_bytes()
+    report = import_annotations("coco", coco, bare)
+    assert ("DN_1.npz", "its cube was finished without a lesion") in report.skipped
+    assert (bare.masks_dir / "DN_1.json").read_bytes() == before
+    import_annotations("coco", coco, bare, if_marked="replace")
+    (kept,) = (bare.root / "replaced-masks").iterdir()
+    assert (kept / "DN_1.json").read_bytes() == before
+
+
+def test_what_replaces_somebodys_work_does_not_bear_their_name(bare, coco):
+    mask = np.ones(bare.shape_yx("DN_1"), bool)
+    save_as(bare, bare.annotation("DN_1").with_instance(mask, "other", annotator="me"), "me")
+    import_annotations("coco", coco, bare, if_marked="replace")
+    assert owner(bare, "DN_1") == "Ann Example"
 
 
 def test_as_an_annotator_goes_into_their_file(worked, coco, marked):
