@@ -30,8 +30,8 @@ class OfficialWeights:
     repo : str
         Repository on the Hugging Face hub that has them for the transformers library.
     size_mb : int
-        About what has to be downloaded, 10^6 bytes.
-    meta_file, meta_bytes, sha256 : str, int, str
+        About what has to be downloaded, 10^6 bytes, for people; the server says how much it is.
+    meta_file, sha256 : str
         Meta's own file, where that is what is fetched; empty otherwise.
     """
 
@@ -40,7 +40,6 @@ class OfficialWeights:
     repo: str
     size_mb: int
     meta_file: str = ""
-    meta_bytes: int = 0
     sha256: str = ""
 
     @property
@@ -60,7 +59,6 @@ OFFICIAL = (
         "facebook/sam-vit-base",
         375,
         "sam_vit_b_01ec64.pth",
-        375_042_383,
         "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
     ),
     OfficialWeights(
@@ -69,7 +67,6 @@ OFFICIAL = (
         "facebook/sam-vit-large",
         1250,
         "sam_vit_l_0b3195.pth",
-        1_249_524_607,
         "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
     ),
     OfficialWeights(
@@ -78,7 +75,6 @@ OFFICIAL = (
         "facebook/sam-vit-huge",
         2565,
         "sam_vit_h_4b8939.pth",
-        2_564_550_879,
         "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
     ),
 )

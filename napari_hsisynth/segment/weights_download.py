@@ -10,7 +10,7 @@ from pathlib import Path
 
 from napari_hsisynth.errors import InputError, MissingExtraError
 from napari_hsisynth.segment import hub_cache
-from napari_hsisynth.segment.fetching import Progress, fetch
+from napari_hsisynth.segment.fetching import Progress, fetch, stated_size
 from napari_hsisynth.segment.weight_files import git_sha1_of, sha256_of
 from napari_hsisynth.segment.weights import (
     HUB,
@@ -25,6 +25,7 @@ from napari_hsisynth.segment.weights import (
 from napari_hsisynth.study import Cancelled
 
 _SHA256_DIGITS = 64
+_LEAST_PART = 0.5  # of the size in our list, which is about right only: the hash decides
 _HEX = re.compile(r"[0-9a-f]{40,64}")
 
 
@@ -56,10 +57,13 @@ def download(name: str, model: str, *, progress: Progress, cancelled: Callable[[
 
 
 def _from_meta(official: OfficialWeights, progress: Progress, cancelled: Callable[[], bool]) -> None:
+    size = stated_size(official.source, cancelled)
+    if size < _LEAST_PART * official.size_mb * 10**6:  # a login page: not worth dropping what has come before for
+        raise InputError(f"the server has something else there, of {size:,} bytes", where=official.source)
     fetch(
         official.source,
         meta_path(official),
-        size=official.meta_bytes,
+        size=size,
         has_hash=_Hash(official.sha256, cancelled),
         progress=progress,
         cancelled=cancelled,

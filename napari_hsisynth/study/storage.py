@@ -71,6 +71,23 @@ def study_lock(root: Path, name: str = ".lock") -> Iterator[None]:
             _unlock(handle)
 
 
+@contextlib.contextmanager
+def patient_lock(path: Path, while_waiting: Callable[[], object]) -> Iterator[bool]:
+    """Hold a file for something that may take long; yields whether another process (or thread) had to be waited for.
+
+    `while_waiting` is called again and again meanwhile: it has to take a moment, and may raise to give up.
+    """
+    with open(path, "ab") as handle:
+        waited = False
+        while not _lock_if_free(handle):
+            waited = True
+            while_waiting()
+        try:
+            yield waited
+        finally:
+            _unlock(handle)
+
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -81,19 +98,33 @@ if sys.platform == "win32":
                 msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)
                 return
 
+    def _lock_if_free(handle: IO[bytes]) -> bool:
+        with contextlib.suppress(OSError):
+            handle.seek(0)
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
+            return True
+        return False
+
     def _unlock(handle: IO[bytes]) -> None:
         handle.seek(0)
         msvcrt.locking(handle.fileno(), msvcrt.LK_UNLCK, 1)
 else:
     import fcntl
 
-    def _lock(handle: IO[bytes]) -> None:
+    def _lock(handle: IO[bytes], how: int = fcntl.LOCK_EX) -> None:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            fcntl.flock(handle, how)
         except OSError as error:
             # some network file systems have no locks; one writer at a time is then up to the user
             if error.errno not in {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}:
                 raise
+
+    def _lock_if_free(handle: IO[bytes]) -> bool:
+        try:
+            _lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def _unlock(handle: IO[bytes]) -> None:
         with contextlib.suppress(OSError):

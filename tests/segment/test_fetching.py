@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -88,6 +89,45 @@ def test_a_killed_download_leaves_no_file_and_goes_on_the_next_time(server, tmp_
     fetch(server, target)
     assert target.read_bytes() == CONTENT
     assert server.asked[-1][2] == f"bytes={so_far}-"
+
+
+def test_who_comes_second_waits_and_has_the_file_too(server, tmp_path):
+    server.files["/file"] = CONTENT
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(done, total):
+        begun.set()
+        go_on.wait(30)
+
+    def release(done, total):  # the second one tells its progress while it waits
+        go_on.set()
+
+    first = threading.Thread(target=fetch, args=(server, tmp_path / "file", hold))
+    first.start()
+    assert begun.wait(30)
+    fetch(server, tmp_path / "file", release)
+    first.join(30)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert len(server.asked) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_waiting_for_another_program_can_be_cancelled(server, tmp_path):
+    server.files["/file"] = CONTENT
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(done, total):
+        begun.set()
+        go_on.wait(30)
+
+    first = threading.Thread(target=fetch, args=(server, tmp_path / "file", hold))
+    first.start()
+    assert begun.wait(30)
+    with pytest.raises(Cancelled):
+        fetch(server, tmp_path / "file", cancelled=lambda: True)
+    go_on.set()
+    first.join(30)
+    assert (tmp_path / "file").read_bytes() == CONTENT
 
 
 def test_a_server_that_knows_no_ranges_starts_again(server, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import shutil
 from pathlib import Path
@@ -11,7 +12,7 @@ from weights_server import COMMIT, Handler
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.segment import hub_cache, load_segmenter, segmenter_models, weights
-from napari_hsisynth.segment.weights import check_weights, locate_weights, official_weights, weights_status
+from napari_hsisynth.segment.weights import check_weights, locate_weights, meta_path, official_weights, weights_status
 from napari_hsisynth.segment.weights_download import download
 from napari_hsisynth.study import Cancelled
 
@@ -189,13 +190,28 @@ def test_metas_file_comes_from_meta_with_the_published_hash(server, sam_pth, mon
     official = official_weights("sam", "vit_b")[0]
     server.files[f"/{official.meta_file}"] = content
     monkeypatch.setattr(weights, "_META", server.url)
-    ours = weights.OfficialWeights("sam", "vit_b", official.repo, 1, official.meta_file, len(content), "0" * 64)
+    ours = weights.OfficialWeights("sam", "vit_b", official.repo, 0, official.meta_file, "0" * 64)
     monkeypatch.setattr(weights, "OFFICIAL", (ours,))
     with pytest.raises(InputError, match="not the published file"):
         get("sam", "vit_b")
     right = hashlib.sha256(content).hexdigest()
-    ours = weights.OfficialWeights("sam", "vit_b", official.repo, 1, official.meta_file, len(content), right)
+    ours = weights.OfficialWeights("sam", "vit_b", official.repo, 0, official.meta_file, right)
     monkeypatch.setattr(weights, "OFFICIAL", (ours,))
     located, _ = get("sam", "vit_b")
     assert located.path.read_bytes() == content
     assert check_weights(located) == right
+    meta_path(ours).with_name(ours.meta_file + ".part").write_bytes(content[:100])
+    meta_path(ours).unlink()
+    server.files[f"/{official.meta_file}"] = b"<html>please log in</html>"
+    monkeypatch.setattr(weights, "OFFICIAL", (dataclasses.replace(ours, size_mb=1),))
+    with pytest.raises(InputError, match="something else there, of 26 bytes"):
+        get("sam", "vit_b")
+    assert meta_path(ours).with_name(ours.meta_file + ".part").stat().st_size == 100, "what had come by then stays"
+
+
+def test_metas_server_that_is_not_there_is_said(server, monkeypatch):
+    server.shutdown()
+    server.server_close()
+    monkeypatch.setattr(weights, "_META", server.url)
+    with pytest.raises(InputError, match=r"cannot be fetched .*; check the network"):
+        get("sam", "vit_b")
