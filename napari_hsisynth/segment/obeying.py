@@ -1,6 +1,8 @@
-"""Holding a network's answer to the prompts: what was clicked is so, whatever the network thinks."""
+"""Holding an answer to the prompts: what was clicked is so, whatever else speaks against it."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +38,11 @@ def obeying(logits: NDArray[np.float32], prompts: Prompts, spot_px: float) -> ND
             continue
         others = prompts.of(1 - label)
         radius = min([spot_px, *(0.5 * float(np.hypot(y - other[0], x - other[1])) for other in others)])
-        reach = int(radius)
+        reach = math.ceil(radius)
         rows, columns = slice(max(0, y - reach), y + reach + 1), slice(max(0, x - reach), x + reach + 1)
         spot = held[rows, columns]  # a view
         across_y, across_x = np.ogrid[: spot.shape[0], : spot.shape[1]]
-        near = (across_y + rows.start - y) ** 2 + (across_x + columns.start - x) ** 2 <= radius**2
+        near = (across_y + rows.start - y) ** 2 + (across_x + columns.start - x) ** 2 < max(radius, 0.5) ** 2
         spot[near] = sign * np.maximum(np.abs(spot[near]), _BARELY)
     for (y, x), label in prompts.clicks:  # a box that excludes an inside click, or a spot over another click
         if (held[y, x] > 0) != bool(label):

@@ -11,6 +11,7 @@ from scipy import ndimage as ndi
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.segment.corrections import corrections, mistake_depth
+from napari_hsisynth.segment.obeying import obeying
 from napari_hsisynth.segment.prompts import Prompts, Proposals
 from napari_hsisynth.segment.region_choice import Box, Evidence, fits, mean_shape, overlaps
 from napari_hsisynth.segment.regions import Cell, Region, find_regions, signed_distance
@@ -99,7 +100,7 @@ class SpectralSegmenter:
         logits: list[NDArray[np.float32]] = []
         kept: list[float] = []
         for field, score in zip(answer.fields, answer.scores, strict=True):
-            pixels = _obeying(image.to_pixels(_SHARPNESS * field), prompts, image.cell_size)
+            pixels = obeying(image.to_pixels(_SHARPNESS * field), prompts, image.cell_size)
             mask = _lesion_of(pixels, prompts)
             if mask.any() and not any(_overlap(mask, other) > _SAME for other in masks):
                 masks.append(mask)
@@ -148,7 +149,7 @@ class SpectralSegmenter:
         pixels = _SHARPNESS * image.to_pixels(field)
         # the grid is coarser than the brush: hold the field to what was drawn before changing it
         pixels = np.where(drawn, np.maximum(pixels, _UNCHANGED), np.minimum(pixels, -_UNCHANGED))
-        pixels = _obeying(np.where(np.abs(change) < _UNCHANGED, pixels, pixels + change), prompts, image.cell_size)
+        pixels = obeying(np.where(np.abs(change) < _UNCHANGED, pixels, pixels + change), prompts, image.cell_size)
         if not (pixels > 0).any():
             return Proposals.none(image.shape_yx)
         return Proposals(pixels[None] > 0, np.array([0.5]), pixels[None])
@@ -256,31 +257,6 @@ def _blind(grid: tuple[int, int], evidence: Evidence) -> NDArray[np.float64]:
         y, x = np.indices(grid)
         shape = np.hypot(y - row, x - column) <= _CLICKED * np.hypot(*grid)
     return signed_distance(shape)
-
-
-def _obeying(field: NDArray[np.float32], prompts: Prompts, cell_size: float) -> NDArray[np.float32]:
-    """Hold a field of pixels to the prompts: negative outside the box, and of the right sign at every click."""
-    field = field.copy()
-    if prompts.box is not None:
-        y0, x0, y1, x1 = prompts.box
-        kept = field[y0:y1, x0:x1].copy()
-        field[:] = np.minimum(field, -1e-3)
-        field[y0:y1, x0:x1] = kept
-    for point, label in prompts.clicks:
-        sign = 1.0 if label else -1.0
-        if field[point] * sign > 0:
-            continue
-        # a spot of the size of a cell, but never up to a click that says the opposite
-        spot = cell_size
-        for other in prompts.of(1 - label):
-            spot = min(spot, 0.5 * float(np.hypot(point[0] - other[0], point[1] - other[1])))
-        reach = int(np.ceil(spot))
-        rows = slice(max(0, point[0] - reach), point[0] + reach + 1)
-        columns = slice(max(0, point[1] - reach), point[1] + reach + 1)
-        y, x = np.mgrid[rows.start : min(rows.stop, field.shape[0]), columns.start : min(columns.stop, field.shape[1])]
-        near = (y - point[0]) ** 2 + (x - point[1]) ** 2 < max(spot, 0.5) ** 2
-        field[rows, columns][near] = sign * np.maximum(np.abs(field[rows, columns][near]), 1e-3)
-    return field
 
 
 def _lesion_of(field: NDArray[np.float32], prompts: Prompts) -> NDArray[np.bool_]:
