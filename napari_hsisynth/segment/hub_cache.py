@@ -77,6 +77,8 @@ def place(repo: str, commit: str, blobs: dict[str, Path]) -> Path:
             continue
         try:
             link.symlink_to(os.path.relpath(blob, target))
+        except FileExistsError:  # another program has just made it
+            continue
         except OSError:  # Windows allows links only to some users: then a copy, complete before it has its name
             half = link.with_name(link.name + ".part")
             shutil.copyfile(blob, half)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,17 @@ def test_weights_come_from_the_hub_and_work(hub, cube, sam2_folder):
     asked = len(hub.asked)
     get()
     assert len(hub.asked) == asked, "what is there is not fetched again"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links are for some users only")
+def test_a_link_that_another_program_has_just_made_is_taken_as_it_is(sam2_folder, monkeypatch):
+    snapshot = in_hub_cache(sam2_folder)
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: path.parent != snapshot and exists(path))
+    monkeypatch.setattr(Path, "is_symlink", lambda path: False)
+    in_hub_cache(sam2_folder)
+    monkeypatch.undo()
+    assert (snapshot / "model.safetensors").is_symlink()
 
 
 def test_a_cancelled_download_from_the_hub_does_not_count(hub):
