@@ -80,7 +80,12 @@ class SegmentReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON types."""
-        return {"target": str(self.target), "lesions": dict(self.lesions), "status": self.status}
+        return {
+            "target": str(self.target),
+            "lesions": dict(self.lesions),
+            "status": self.status,
+            "notes": [*self.notes],
+        }
 
     def text(self) -> str:
         """Return the report as one line for people."""

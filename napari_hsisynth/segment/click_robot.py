@@ -24,6 +24,7 @@ from scipy import ndimage as ndi
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.segment.overlaps import of_one_shape, overlap
 from napari_hsisynth.segment.prompts import Prompts
 from napari_hsisynth.segment.registry import Segmenter
 
@@ -74,7 +75,7 @@ def next_click(truth: ArrayLike, guess: ArrayLike) -> tuple[tuple[int, int], int
     >>> next_click(truth, np.zeros((9, 9), bool)), next_click(truth, truth)
     (((4, 4), 1), None)
     """
-    truth, guess = _same_shape(truth, guess)
+    truth, guess = of_one_shape(truth, guess)
     deepest, click = 0.0, None
     for wrong, label in ((truth & ~guess, 1), (guess & ~truth, 0)):
         depth = _depths(wrong)
@@ -145,26 +146,6 @@ def click_curve(segmenter: Segmenter, cube: Cube, truth: ArrayLike, clicks: int 
         guess = found.masks[0] if len(found) else np.zeros_like(truth)
         overlaps[number] = overlap(truth, guess)
     return ClickCurve(overlaps, seconds, Prompts(points, labels))
-
-
-def overlap(one: ArrayLike, other: ArrayLike) -> float:
-    """Return the intersection of two masks over their union, 0..1; 1 for two empty ones.
-
-    Examples
-    --------
-    >>> overlap([[1, 1, 0]], [[0, 1, 1]])
-    0.3333333333333333
-    """
-    one, other = _same_shape(one, other)
-    union = int((one | other).sum())
-    return float((one & other).sum() / union) if union else 1.0
-
-
-def _same_shape(one: ArrayLike, other: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    first, second = np.asarray(one, dtype=bool), np.asarray(other, dtype=bool)
-    if first.ndim != 2 or first.shape != second.shape:
-        raise InputError(f"masks of shapes {first.shape} and {second.shape} cannot be compared")
-    return first, second
 
 
 def _depths(mask: NDArray[np.bool_]) -> NDArray[np.float64]:

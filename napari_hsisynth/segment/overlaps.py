@@ -1,4 +1,4 @@
-"""Where a lesion meets those that are there already: each pixel belongs to one of them."""
+"""How much masks overlap, and where a lesion meets those that are there already: each pixel belongs to one of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from napari_hsisynth.errors import InputError
 
 #: Less than this part of a lesion is only a scrap of it.
 _SCRAP = 0.1
@@ -46,6 +48,27 @@ class Placed:
         said += [f"lesion {number} is gone: hardly anything of it was left" for number in self.swallowed]
         said += [f"left {count:,} px to lesion {number}" for number, count in self.left.items()]
         return "; ".join(said)
+
+
+def overlap(one: ArrayLike, other: ArrayLike) -> float:
+    """Return the intersection of two masks over their union, 0..1; 1 for two empty ones.
+
+    Examples
+    --------
+    >>> overlap([[1, 1, 0]], [[0, 1, 1]])
+    0.3333333333333333
+    """
+    first, second = of_one_shape(one, other)
+    union = int((first | second).sum())
+    return int((first & second).sum()) / union if union else 1.0
+
+
+def of_one_shape(one: ArrayLike, other: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return two masks as bool, shape (y, x); InputError if they are not of one shape."""
+    first, second = np.asarray(one, dtype=bool), np.asarray(other, dtype=bool)
+    if first.ndim != 2 or first.shape != second.shape:
+        raise InputError(f"masks of shapes {first.shape} and {second.shape} cannot be compared")
+    return first, second
 
 
 def placed(labels: NDArray[np.uint16], mask: NDArray[np.bool_], number: int, *, takes_overlaps: bool) -> Placed:

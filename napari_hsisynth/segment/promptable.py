@@ -17,6 +17,7 @@ from napari_hsisynth.segment.embedding_cache import Embedding, EmbeddingCache, c
 from napari_hsisynth.segment.frame import LOGIT_LIMIT, Frame
 from napari_hsisynth.segment.network import FramedPrompts, SamNetwork
 from napari_hsisynth.segment.obeying import obeying
+from napari_hsisynth.segment.overlaps import overlap
 from napari_hsisynth.segment.prompts import Prompts, Proposals
 from napari_hsisynth.segment.spectral import SpectralSegmenter
 
@@ -194,7 +195,7 @@ class PromptableSegmenter:
         kept: list[tuple[NDArray[np.float32], float]] = []
         for number in np.argsort(-scores, kind="stable"):
             held = obeying(np.clip(logits[number], -LOGIT_LIMIT, LOGIT_LIMIT), prompts, _SPOT_CELLS * frame.cell_px)
-            if (held > 0).any() and not any(_overlap(held > 0, other > 0) > _SAME for other, _ in kept):
+            if (held > 0).any() and not any(overlap(held > 0, other > 0) > _SAME for other, _ in kept):
                 kept.append((held, float(scores[number])))
             if len(kept) == _CANDIDATES:
                 break
@@ -224,7 +225,3 @@ def _roomy_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
         room = int(np.ceil(_ROOM * (inside[-1] + 1 - inside[0]) / 2))
         ends.append((max(0, int(inside[0]) - room), min(side, int(inside[-1]) + 1 + room)))
     return ends[0][0], ends[1][0], ends[0][1], ends[1][1]
-
-
-def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    return float((one & other).sum() / max(1, (one | other).sum()))

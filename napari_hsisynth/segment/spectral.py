@@ -12,6 +12,7 @@ from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.segment.corrections import corrections, mistake_depth
 from napari_hsisynth.segment.obeying import obeying
+from napari_hsisynth.segment.overlaps import overlap
 from napari_hsisynth.segment.prompts import Prompts, Proposals
 from napari_hsisynth.segment.region_choice import Box, Evidence, fits, mean_shape, overlaps
 from napari_hsisynth.segment.regions import Cell, Region, find_regions, signed_distance
@@ -102,7 +103,7 @@ class SpectralSegmenter:
         for field, score in zip(answer.fields, answer.scores, strict=True):
             pixels = obeying(image.to_pixels(_SHARPNESS * field), prompts, image.cell_size)
             mask = _lesion_of(pixels, prompts)
-            if mask.any() and not any(_overlap(mask, other) > _SAME for other in masks):
+            if mask.any() and not any(overlap(mask, other) > _SAME for other in masks):
                 masks.append(mask)
                 logits.append(_agreeing(pixels, mask))
                 kept.append(score)
@@ -230,10 +231,6 @@ class SpectralSegmenter:
 def _score(fit: float) -> float:
     """Expected overlap (IoU) of a region of this fit; the curve follows what lesions of PH2 gave on average."""
     return float(0.95 / (1 + np.exp(-1.5 * (fit + 1.5))))
-
-
-def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    return float((one & other).sum() / max(1, (one | other).sum()))
 
 
 def _agreeing(logits: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:

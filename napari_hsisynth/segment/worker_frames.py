@@ -57,6 +57,8 @@ def write_frame(sink: Sink, header: Mapping[str, Any], arrays: Sequence[NDArray[
 
     Raises
     ------
+    FrameError
+        If it would be longer than can be read; then nothing is written.
     OSError
         If nobody reads any more.
     """
@@ -71,7 +73,10 @@ def write_frame(sink: Sink, header: Mapping[str, Any], arrays: Sequence[NDArray[
         kinds.append({"dtype": kind, "shape": list(array.shape)})
         bodies.append(body)
     text = json.dumps({**header, _ARRAYS: kinds}, default=str, skipkeys=True).encode()
-    _write_all(sink, _START.pack(_MAGIC, len(text), sum(body.nbytes for body in bodies)) + text)
+    size = sum(body.nbytes for body in bodies)
+    if size > MOST_BYTES or len(text) > LONGEST_HEADER:
+        raise FrameError(f"{size:,} bytes are more than can be sent at once")  # the other side would refuse it
+    _write_all(sink, _START.pack(_MAGIC, len(text), size) + text)
     for body in bodies:
         if body.nbytes:
             _write_all(sink, body.reshape(-1).view(np.uint8))

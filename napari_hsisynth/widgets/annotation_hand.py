@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, QObject, QPoint, Qt
 from qtpy.QtTest import QTest
 
-from napari_hsisynth.segment.click_robot import next_click, overlap
+from napari_hsisynth.segment.click_robot import next_click
+from napari_hsisynth.segment.overlaps import overlap
 from napari_hsisynth.widgets.annotator import Annotator
 from napari_hsisynth.widgets.heartbeat import Heartbeat
 from napari_hsisynth.widgets.hover_hand import PACE_MS

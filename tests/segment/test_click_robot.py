@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.segment import Prompts, Proposals
-from napari_hsisynth.segment.click_robot import click_curve, next_click, overlap
+from napari_hsisynth.segment.click_robot import click_curve, next_click
+from napari_hsisynth.segment.overlaps import overlap
 
 CUBE = Cube(np.ones((2, 20, 30)))
 

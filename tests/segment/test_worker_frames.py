@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_hsisynth import Cube
-from napari_hsisynth.segment import Prompts
+from napari_hsisynth.segment import Prompts, worker_frames
 from napari_hsisynth.segment.worker_frames import FrameError, read_frame, write_frame
 from napari_hsisynth.segment.worker_messages import Choice, Request, cube_message, cube_of
 
@@ -138,3 +138,11 @@ def test_a_process_that_is_sent_something_else_ends_with_one_line(sent, said):
     assert ended.stderr.decode().startswith(said)
     assert len(ended.stderr.splitlines()) == 1
     assert ended.stdout in (b"", framed({"kind": "hello"}))
+
+
+def test_what_could_not_be_read_is_not_sent(monkeypatch):
+    monkeypatch.setattr(worker_frames, "MOST_BYTES", 15)
+    pipe = Drip()
+    with pytest.raises(FrameError, match="16 bytes are more than can be sent"):
+        write_frame(pipe, {}, [np.zeros(4, np.float32)])
+    assert not pipe.content
