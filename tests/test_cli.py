@@ -88,3 +88,11 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
         _, err = child.communicate(b"x")
     assert err == b""
     assert child.returncode == 0
+
+
+@pytest.mark.parametrize("verb", [["agreement", "study"], ["phantom", "study"]])
+def test_a_seed_below_zero_is_refused_in_one_line(verb, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*verb, "--seed", "-1"])
+    assert ended.value.code == cli.BAD_INPUT
+    assert "'-1' is not a whole number of 0 or more" in capsys.readouterr().err

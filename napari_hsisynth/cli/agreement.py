@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_hsisynth.cli.parser import DONE, Verbs
+from napari_hsisynth.cli.parser import DONE, Verbs, seed
 from napari_hsisynth.terminal import Output
 
 
@@ -39,4 +39,4 @@ def add_verbs(verbs: Verbs) -> None:
         help="two names; by default those with most cubes in common. 'first' is a first annotation without a name",
     )
     p.add_argument("--csv", type=Path, metavar="FILE", help="write one line per cube")
-    p.add_argument("--seed", type=int, default=0, help="of the bootstrap interval (default: 0)")
+    p.add_argument("--seed", type=seed, default=0, help="of the bootstrap interval (default: 0)")

@@ -27,7 +27,13 @@ def crop(args: argparse.Namespace, out: Output) -> int:
     skipped = [{"cube": cube, "reason": reason} for cube, reason in report.skipped]
     whole = sum(record.whole for record in report.records)
     out.result(
-        {"study": str(study.root), "crops": len(report.records), "whole": whole, "skipped": skipped},
+        {
+            "study": str(study.root),
+            "crops": len(report.records),
+            "whole": whole,
+            "skipped": skipped,
+            "notes": report.notes,
+        },
         f"{len(report.records)} crops in {study.crops_dir}",
     )
     return DONE

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from napari_hsisynth.cli.parser import DONE, Verbs, positive, wavelengths
+from napari_hsisynth.cli.parser import DONE, Verbs, positive, seed, wavelengths
 from napari_hsisynth.terminal import Output
 
 
@@ -110,13 +110,13 @@ def add_verbs(verbs: Verbs) -> None:
     p.add_argument("--headless", action="store_true", help="do not open napari at the end")
     p.add_argument("--size", type=positive, default=64, help="image size of the generator in px (default: 64)")
     p.add_argument("--minutes", type=float, default=2.0, help="about how long to train (default: 2)")
-    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--seed", type=seed, default=0)
 
     p = verbs.add("phantom", phantom)
     p.add_argument("out", type=Path, help="folder of the new study")
     p.add_argument("--per-class", type=positive, default=8, metavar="N", help="cubes per diagnosis (default: 8)")
     p.add_argument("--shape", type=positive, nargs=2, default=[256, 512], metavar=("H", "W"), help="size in px")
-    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--seed", type=seed, default=0)
     p.add_argument("--sensor", choices=["ideal", "hsidermoscopy"], default="hsidermoscopy")
 
     p = verbs.add("info", info)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_hsisynth.cli.parser import Verbs, positive
+from napari_hsisynth.cli.parser import Verbs, positive, seed
 from napari_hsisynth.terminal import Output
 
 
@@ -49,7 +49,7 @@ def add_verbs(verbs: Verbs) -> None:
     p = verbs.add("sample", sample)
     p.add_argument("source", type=Path, metavar="RUN", help="a training run's folder")
     p.add_argument("--n", type=positive, default=16, help="number of cubes (default: 16)")
-    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--seed", type=seed, default=0)
     p.add_argument("--checkpoint", choices=["last", "best"], default="last")
     p.add_argument("--out", type=Path, help="folder for the cubes (default: the study's synthetic/<run>)")
     verbs.job(p)
@@ -60,6 +60,6 @@ def add_verbs(verbs: Verbs) -> None:
     p.add_argument("--reconstruct", type=Path, metavar="RUN", help="measure a model's held-out reconstructions instead")
     p.add_argument("--split", choices=["held-out", "train", "all"], default="held-out")
     p.add_argument("--diagnosis", help="compare this diagnosis (default: the one the generator was trained on)")
-    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--seed", type=seed, default=0)
     p.add_argument("--out", type=Path, help="folder for the report (default: a new run folder of the study)")
     verbs.job(p)

@@ -184,7 +184,7 @@ class _Cutting:
             notes.append(f"only {self._wanted.label}: {self._others} accepted lesions of other diagnoses were left out")
         whole = sum(record.whole for record in records)
         if whole:
-            notes.append(f"{whole} of {len(records)} crops are whole cubes without a lesion: their masks are empty")
+            notes.append(f"{whole} of {len(records)} crops are whole cubes without an accepted lesion: empty masks")
         oblong = [r for r in records if self._rule.square and not r.whole and len(set(r.box_shape_yx)) > 1]
         if oblong:
             notes.append(

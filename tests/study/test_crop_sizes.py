@@ -77,7 +77,7 @@ def test_whole_cubes_are_taken_where_no_lesion_is_accepted(study):
     report = make_crops(study, whole=True)
     assert [record.crop_id for record in report.records] == ["A_1", "B_1", "B_2", "C_0"]
     assert report.skipped == []
-    assert report.notes == ["1 of 4 crops are whole cubes without a lesion: their masks are empty"]
+    assert report.notes == ["1 of 4 crops are whole cubes without an accepted lesion: empty masks"]
     crop = crops(study)["C_0"]
     assert (crop.record.instance, crop.record.mask_source, crop.record.whole) == (0, "none", True)
     assert crop.record.diagnosis is Diagnosis.NEVUS
@@ -169,6 +169,7 @@ def test_the_verb_takes_the_same(study, capsys):
     assert cli.main(words) == 0
     assert json.loads(capsys.readouterr().out) == {
         "study": str(study.root), "crops": 4, "whole": 1, "skipped": [],
+        "notes": ["1 of 4 crops are whole cubes without an accepted lesion: empty masks"],
     }  # fmt: skip
     assert {record.shape_yx for record in study.crops()} == {(16, 16), (16, 21)}
     assert cli.main(["crop", str(study.root), "--diagnosis", "melanoma"]) == 0

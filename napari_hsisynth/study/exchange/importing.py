@@ -142,8 +142,8 @@ def import_annotations(
     """
     if if_marked not in get_args(IfMarked):
         raise InputError(f"unknown choice '{if_marked}'", fix="use skip, merge or replace")
-    if annotator:
-        checked_id(annotator_id(annotator), what="name of an annotator")
+    if annotator and not annotator_id(annotator):
+        raise InputError(f"'{annotator}' cannot be a name of an annotator", fix="use one with a letter or a digit")
     src = Path(src).expanduser()
     study = study if isinstance(study, Study) else _opened(study)
     find = kind_of(kind).find
