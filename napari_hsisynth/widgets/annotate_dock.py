@@ -26,6 +26,7 @@ from napari_hsisynth.widgets.draft_panel import DraftPanel
 from napari_hsisynth.widgets.embedding_ahead import EmbeddingAhead
 from napari_hsisynth.widgets.fold import Fold
 from napari_hsisynth.widgets.job_dock import wrapped
+from napari_hsisynth.widgets.layers import front_cube_layer
 from napari_hsisynth.widgets.lesion_list import LesionList
 from napari_hsisynth.widgets.live_queue import live_queue
 from napari_hsisynth.widgets.other_outline import OtherOutline
@@ -35,6 +36,11 @@ from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.warm_up import WarmUp
 
 _TELL_AGE_MS = 5_000
+_GAP = 0.25  # between the parts, in lines of text
+_DAMAGED = (
+    "This cube cannot be annotated, and nothing is written over what it has.\n\n{}\n\n"
+    "Mend or remove that file and show the cube again; J and K go on to other cubes."
+)
 _COMMAND = "Meta" if sys.platform == "darwin" else "Control"
 
 
@@ -100,6 +106,7 @@ class AnnotateDock(QWidget):
         self.content = QWidget(page)
         rows = QVBoxLayout(self.content)
         rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(round(_GAP * self.fontMetrics().height()))
         for widget, stretch in ((self.empty, 0), (self.empty_button, 0), (self.content, 1)):
             column.addWidget(widget, stretch)
         column.addStretch()
@@ -107,7 +114,7 @@ class AnnotateDock(QWidget):
         annotator = self.annotator
         self.cube_bar = CubeBar(annotator, self.content)
         self.cube_queue = CubeQueue(self.queue)
-        self.queue_fold = self._fold("Queue", self.cube_queue)
+        self.queue_fold = self._fold("Queue", self.cube_queue, "All cubes with their status; filter them, click one")
         self.segmenter_row = SegmenterRow(annotator.drafts, self.content)
         self.draft_panel = DraftPanel(annotator, self.content)
         self.lesion_list = LesionList(annotator, self.content)
@@ -119,7 +126,7 @@ class AnnotateDock(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.annotator_row)
         column.addWidget(self.agreement)
-        self.people_fold = self._fold("Annotator", people)
+        self.people_fold = self._fold("Annotator", people, "Who annotates, and how well two annotators agree")
         self.command = CommandLine(self.content)
         self.parts = (
             self.cube_bar,
@@ -135,10 +142,11 @@ class AnnotateDock(QWidget):
             rows.addWidget(widget)
         self.cube_queue.disagreement_asked.connect(self.agreement.compare_all)
 
-    def _fold(self, title: str, content: QWidget) -> Fold:
+    def _fold(self, title: str, content: QWidget, tip: str) -> Fold:
         """Make a part that can be folded away; whether it was is remembered."""
         key = f"annotate/open/{title.lower()}"
         fold = Fold(title, content, settings.value(key, False), self.content)
+        fold.button.setToolTip(tip)
         fold.toggled.connect(partial(settings.set_value, key))
         return fold
 
@@ -220,7 +228,8 @@ class AnnotateDock(QWidget):
         if target is None:
             has_cubes = study is not None and bool(study.entries)
             where = "Open one of the study." if has_cubes else "Open a study, or a cube."
-            nothing = annotator.trouble or f"No cube is shown. {where}"
+            cannot = annotator.trouble and front_cube_layer(self.viewer) is not None
+            nothing = _DAMAGED.format(annotator.trouble) if cannot else f"No cube is shown. {where}"
             self.empty.setText("loading ..." if loading else nothing)
             self.empty_button.setText("Open the next cube to do" if has_cubes else "Open or make a study")
         else:
@@ -242,7 +251,7 @@ class AnnotateDock(QWidget):
         self.queue_fold.button.setText("Queue (filtered)" if self.queue.queue.filter else "Queue")
         row = self.queue.row(target.cube_id) if target is not None else None
         beside = f" · beside {row.first}" if row is not None and row.first else ""
-        self.people_fold.button.setText(f"Annotator {annotator_name() or 'without a name'}{beside}")
+        self.people_fold.button.setText(f"Annotator: {annotator_name() or 'without a name'}{beside}")
 
     def _saved(self) -> None:
         self._saved_at = time.monotonic()

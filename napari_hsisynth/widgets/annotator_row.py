@@ -32,7 +32,7 @@ class AnnotatorRow(QWidget):
         self.name.setText(annotator_name())
         self.name.editingFinished.connect(self._take)
         self.name.returnPressed.connect(self.name.clearFocus)  # the letters are keys of the dock again
-        label = QLabel("Annotator", self)
+        label = QLabel("Name", self)
         label.setBuddy(self.name)
         self.hint = wrapped("", self)
         grid = QGridLayout(self)
@@ -49,6 +49,7 @@ class AnnotatorRow(QWidget):
         target = self.annotator.target
         row = self.queue.row(target.cube_id if target is not None and target.study is not None else None)
         self.hint.setText(whose(row))
+        self.hint.setVisible(bool(self.hint.text()))
 
     def _take(self) -> None:
         before, typed = annotator_name(), self.name.text()

@@ -18,12 +18,15 @@ from napari_hsisynth.study.annotators import annotation_key
 from napari_hsisynth.study.boxes import Box
 from napari_hsisynth.widgets.annotate_target import delay
 from napari_hsisynth.widgets.annotator_identity import annotator_name
+from napari_hsisynth.widgets.region_spectra import NO_REGIONS
 from napari_hsisynth.widgets.session import Session
 
 _EDGE_PX = 1.5
 _DASH = 0.2  # of a side
 #: Painting tells of every stroke of the mouse; the boxes follow this much later, ms.
 _FOLLOW_MS = 60
+#: In the layer of the draft the chosen lesion is outlined as well, by this number.
+_CHOSEN = 2
 
 
 @dataclass(frozen=True)
@@ -247,7 +250,7 @@ class CropBoxes(QObject):
             cube_diagnosis=study.entry(cube_id).diagnosis,
             wanted=self._wanted,
             whole=self._whole,
-            draft=None if draft is None else draft > 0,
+            draft=None if draft is None else (draft > 0) & (draft != _CHOSEN),
         )
 
     # -- drawing ------------------------------------------------------------------------------------------------------
@@ -314,6 +317,7 @@ class CropBoxes(QObject):
             edge_width=_EDGE_PX,
             features={"text": np.array([], dtype=object), "colour": np.array([], dtype=object)},
             text={"string": "{text}", "anchor": "upper_left", "color": {"feature": "colour"}, "size": 9},
+            metadata={NO_REGIONS: True},
             **place,
         )
         self.layer.events.editable.connect(self._keep_still)

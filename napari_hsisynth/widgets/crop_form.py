@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QSpinBox,
+    QWidget,
+)
 
 from napari_hsisynth.study import CropRule, Diagnosis
 from napari_hsisynth.study.boxes import LARGEST_MARGIN
 from napari_hsisynth.study.crop_plan import LARGEST_SIZE_PX, SMALLEST_SIZE_PX
 from napari_hsisynth.widgets import settings
-from napari_hsisynth.widgets.scroll_column import wrapping_label
 
 _MARGIN, _SQUARE, _SIZE, _WHOLE = "crop/margin", "crop/square", "crop/size_px", "crop/whole"
 _USUAL_SIZES_PX = (224, 256)
@@ -40,7 +49,9 @@ class CropForm(QWidget):
         self.margin.setSingleStep(0.1)
         self.margin.setDecimals(2)
         self.margin.setValue(settings.value(_MARGIN, 0.5))
-        self.margin_text = wrapping_label(self)
+        self.margin_text = QLabel(self)
+        # one line, and no reason for a wider dock
+        self.margin_text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.square = QCheckBox("square boxes", self)
         self.square.setToolTip("Make both sides as long as the longer one; moved inwards at the border of the image")
         self.square.setChecked(settings.value(_SQUARE, False))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QSizePolicy, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_hsisynth.widgets.annotator import Annotator
 from napari_hsisynth.widgets.job_dock import choice
@@ -14,6 +13,8 @@ from napari_hsisynth.widgets.live_queue import live_queue
 from napari_hsisynth.widgets.push_button import push_button
 
 _STATUSES = ("todo", "done", "unsure")
+#: Of the bar of progress, in lines of text: its words stand in the line of the step, and in its tooltip.
+_THICK = 0.4
 
 
 class CubeBar(QWidget):
@@ -28,11 +29,11 @@ class CubeBar(QWidget):
         super().__init__(parent)
         self.annotator = annotator
         self.queue = live_queue(annotator.session)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
         self.previous_button = push_button(self, "< J", "Previous cube (J)", partial(annotator.step, -1))
-        self.next_button = push_button(self, "K >", "Next cube (K)", partial(annotator.step, 1))
         self.jump = JumpBox(self.queue, self)
+        self.next_button = push_button(self, "K >", "Next cube (K)", partial(annotator.step, 1))
+        for button in (self.previous_button, self.next_button):  # what is wide is the id between them
+            button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.place = QLabel(self)
         self.status = choice(self, "Of the whole cube. Accepting a lesion makes it done; U marks it unsure")
         self.status.setAccessibleName("status of the cube")
@@ -44,16 +45,20 @@ class CubeBar(QWidget):
         self.progress = QProgressBar(self)
         self.progress.setMinimumWidth(1)
         self.progress.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.progress.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.progress.setTextVisible(False)
+        self.progress.setFixedHeight(round(_THICK * self.fontMetrics().height()))
         self.progress.setAccessibleName("progress of the study")
-        grid.addWidget(self.previous_button, 0, 0)
-        grid.addWidget(self.jump, 0, 1)
-        grid.addWidget(self.next_button, 0, 2)
-        grid.addWidget(self.place, 1, 0)
-        grid.addWidget(self.status, 1, 1)
-        grid.addWidget(self.todo_button, 1, 2)
-        grid.addWidget(self.progress, 2, 0, 1, 3)
-        grid.setColumnStretch(1, 1)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        for wide, widgets in (
+            (self.jump, (self.previous_button, self.jump, self.next_button)),
+            (self.status, (self.place, self.status, self.todo_button)),
+        ):
+            row = QHBoxLayout()
+            for widget in widgets:
+                row.addWidget(widget, int(widget is wide))
+            rows.addLayout(row)
+        rows.addWidget(self.progress)
 
     def refresh(self) -> None:
         """Show the annotator's present cube, and the progress of the study."""
@@ -63,7 +68,7 @@ class CubeBar(QWidget):
         ids = list(queue.rows) if target.study is not None else []
         self.jump.refresh(target.cube_id or target.cube.name or target.layer.name, ids)
         place = ids.index(target.cube_id) + 1 if target.cube_id in ids else 0
-        self.place.setText(f"{place} of {len(ids)}" if place else "")
+        self.place.setText(f"{place} of {len(ids)} · status" if place else "status")
         only = " of the cubes that the queue shows" if queue.filter else ""
         for button, by, what in ((self.previous_button, -1, "Previous cube"), (self.next_button, 1, "Next cube")):
             button.setEnabled(bool(ids) and self.queue.neighbour(by) is not None)

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_hsisynth.study import Diagnosis
+from napari_hsisynth.study import Diagnosis, Instance
+from napari_hsisynth.widgets import settings
 from napari_hsisynth.widgets.annotator import Annotator
+from napari_hsisynth.widgets.fold import Fold
 from napari_hsisynth.widgets.job_dock import choice, wrapped
 from napari_hsisynth.widgets.push_button import push_button
 from napari_hsisynth.widgets.refine_row import RefineRow
 
-HINT = (
-    "left click inside · Ctrl+click outside · drag a box · drag a prompt to move it · Delete removes it · "
-    "Shift+drag moves the view · Esc ends"
+#: One line; the rest is in its tooltip.
+HINT = "click inside · Ctrl+click outside · drag a box"
+HINT_ALL = (
+    "Left click: inside the lesion.\n"
+    "Ctrl+click: outside of it.\n"
+    "Drag: a box around it. On a prompt: move that. Beside Shift: move the view.\n"
+    "Delete: remove the chosen prompt.\n"
+    "Esc: give the mouse back; Prompt takes it again."
 )
+_REFINE_OPEN = "annotate/open/refine"
 
 
 class DraftPanel(QWidget):
@@ -34,13 +43,12 @@ class DraftPanel(QWidget):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.addLayout(self._lesion_row())
         rows.addLayout(self._buttons())
-        self.refine_row = RefineRow(annotator, self)
-        rows.addWidget(self.refine_row)
-        rows.addLayout(self._overlap_row())
         self.note = wrapped("", self)
         rows.addWidget(self.note)
         self.hint = wrapped(HINT, self)
+        self.hint.setToolTip(HINT_ALL)
         rows.addWidget(self.hint)
+        rows.addWidget(self._refine_fold())
 
     def _lesion_row(self) -> QGridLayout:
         self.lesion = QLabel(self)
@@ -57,12 +65,24 @@ class DraftPanel(QWidget):
         )
         grid = QGridLayout()
         grid.addWidget(self.lesion, 0, 0)
-        grid.addWidget(self.diagnosis, 0, 1)
+        grid.addWidget(self.diagnosis, 0, 1, 1, 2)
         grid.addWidget(self.candidate, 1, 0, 1, 2)
         grid.addWidget(self.candidate_button, 1, 2)
-        grid.addWidget(QWidget(self), 0, 2)
         grid.setColumnStretch(1, 1)
         return grid
+
+    def _refine_fold(self) -> Fold:
+        """What is needed now and then: one line while it is folded."""
+        content = QWidget(self)
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.refine_row = RefineRow(self.annotator, content)
+        column.addWidget(self.refine_row)
+        column.addLayout(self._overlap_row())
+        self.refine_fold = Fold("Refine, overlaps", content, settings.value(_REFINE_OPEN, False), self)
+        self.refine_fold.button.setToolTip("Smooth, fill, grow or shrink a mask; whose the pixels of two lesions are")
+        self.refine_fold.toggled.connect(partial(settings.set_value, _REFINE_OPEN))
+        return self.refine_fold
 
     def _overlap_row(self) -> QGridLayout:
         self.overlaps = choice(self, "Whose are the pixels that a lesion has in common with earlier ones")
@@ -87,9 +107,9 @@ class DraftPanel(QWidget):
             self, "Clear H", "Drop prompts and mask; of proposed lesions only the shown one (H)", annotator.drafts.clear
         )
         self.new_button = push_button(self, "New lesion N", "Start a further lesion (N)", annotator.new_lesion)
-        self.prompt_button = QPushButton("Prompt", self)
+        self.prompt_button = QPushButton("Prompt Esc", self)
         self.prompt_button.setCheckable(True)
-        self.prompt_button.setToolTip(f"While pressed, the mouse makes prompts: {HINT}")
+        self.prompt_button.setToolTip(f"While pressed, the mouse makes prompts.\n{HINT_ALL}")
         self.prompt_button.clicked.connect(annotator.set_prompting)
         self.undo_button = push_button(self, "Undo", "", annotator.undo)
         self.redo_button = push_button(self, "Redo", "", annotator.redo)
@@ -119,7 +139,7 @@ class DraftPanel(QWidget):
         shown = chosen.diagnosis if draft is None and chosen is not None else annotator.drafts.diagnosis
         self.diagnosis.setCurrentIndex(self.diagnosis.findData(shown))
         self.diagnosis.setEnabled(draft is not None or chosen is not None)
-        self.candidate.setText("no prompt yet" if draft is None else draft.text())
+        self.candidate.setText(draft.text() if draft is not None else _chosen_text(chosen))
         self.candidate_button.setEnabled(draft is not None and draft.several)
         waits = chosen is not None and chosen.status != "accepted"
         self.accept_button.setEnabled(draft is not None or waits)
@@ -136,3 +156,8 @@ class DraftPanel(QWidget):
             button.setToolTip(f"{word}: {step} ({keys})" if step else f"Nothing to {word.lower()} ({keys})")
         self.note.setText(annotator.note)
         self.note.setVisible(bool(annotator.note))
+        self.hint.setVisible(not annotator.note)  # in its place: nothing below jumps
+
+
+def _chosen_text(chosen: Instance | None) -> str:
+    return "no prompt yet" if chosen is None else f"{chosen.status} · Enter in the table re-opens it"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QColor, QContextMenuEvent, QIcon, QKeyEvent, QPixmap
 from qtpy.QtWidgets import QHeaderView, QMenu, QTreeWidget, QTreeWidgetItem, QWidget
 
@@ -14,6 +14,7 @@ from napari_hsisynth.study import DIAGNOSIS_COLOURS
 from napari_hsisynth.widgets.lesion_book import LesionRow
 
 _COLUMNS = ("#", "diagnosis", "area px", "score", "status")
+_LEAST_LINES = 6
 
 
 class LesionTable(QTreeWidget):
@@ -42,7 +43,7 @@ class LesionTable(QTreeWidget):
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
         self.setAllColumnsShowFocus(True)
-        self.setMinimumSize(1, 6 * self.fontMetrics().lineSpacing())
+        self.setMinimumSize(1, _LEAST_LINES * self.fontMetrics().lineSpacing())
         self.setAccessibleName("lesions")
         self.setToolTip(
             "Click: choose. Double click or Enter: change the mask with its prompts. Delete: delete (undo with Undo).\n"
@@ -56,6 +57,10 @@ class LesionTable(QTreeWidget):
         self.itemSelectionChanged.connect(self._tell_chosen)
         self.itemClicked.connect(self._tell_chosen)  # again: it may be out of view by now
         self.itemDoubleClicked.connect(self._tell_opened)
+
+    def sizeHint(self) -> QSize:
+        """No higher than need be: the dock gives it the room that is left."""
+        return QSize(super().sizeHint().width(), self.minimumHeight())
 
     def _tell_chosen(self, *_: Any) -> None:
         self.chosen.emit(self.number)
@@ -98,7 +103,9 @@ class LesionTable(QTreeWidget):
         side = self.fontMetrics().ascent()
         pixmap = QPixmap(side, side)
         pixmap.fill(QColor(colour))
-        return QIcon(pixmap)
+        icon = QIcon(pixmap)
+        icon.addPixmap(pixmap, QIcon.Mode.Selected)  # which Qt would tint: the colour is the diagnosis
+        return icon
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         number: Any = self.number

@@ -24,6 +24,8 @@ _PACE_MS = 80
 #: Regions of more values than this are worked out beside the window, and of far fewer where they have to be read.
 AT_ONCE, AT_ONCE_FROM_FILE = 4_000_000, 100_000
 COMPUTING = "computing ..."
+#: In the metadata of a Shapes layer: what it shows are no regions to compare, but for example where crops will be cut.
+NO_REGIONS = "hsisynth_no_regions"
 Key = tuple[Any, ...]
 
 
@@ -103,6 +105,7 @@ class RegionSpectra(QObject):
         """Every region of every visible layer in every cube."""
         labels = [layer for layer in self._viewer.layers if isinstance(layer, Labels) and layer.visible]
         shapes = [layer for layer in self._viewer.layers if isinstance(layer, Shapes) and layer.visible]
+        shapes = [layer for layer in shapes if not layer.metadata.get(NO_REGIONS)]
         found = []
         for marks, word, regions_of in ((labels, "label", label_regions), (shapes, "shape", shape_regions)):
             for mark in marks:

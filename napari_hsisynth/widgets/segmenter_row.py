@@ -6,7 +6,7 @@ from typing import Any
 
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_hsisynth.segment import list_segmenters, needs_weights, sees_view, segmenter_models
 from napari_hsisynth.widgets import settings
@@ -44,12 +44,20 @@ class SegmenterRow(QWidget):
         self.segmenter.addItems(list_segmenters())
         self.model = choice(self, "Which model: a larger one is slower and usually more exact")
         self.model.setAccessibleName("model")
-        self.propose_button = push_button(self, "Propose", "Find lesions without a prompt", drafts.propose)
+        self.propose_button = push_button(
+            self,
+            "Propose",
+            "Find lesions without a prompt; the next one by W, Accept or Clear one by one",
+            drafts.propose,
+        )
         self.seen = SeenView(self)
         self.weights = WeightsRow(self)
         self.state = wrapped("", self)
         self.state.setAccessibleName("state of the segmenter")
+        label = QLabel("Segmenter", self)
+        label.setBuddy(self.segmenter)
         first = QHBoxLayout()
+        first.addWidget(label)
         first.addWidget(self.segmenter, 3)
         first.addWidget(self.model, 2)
         first.addWidget(self.propose_button)
@@ -100,8 +108,7 @@ class SegmenterRow(QWidget):
         state = self.drafts.segmenter.state
         if self.weights.problem:  # in the words of the dock, not of the command line
             state = f"{self.weights.problem} Your prompts are kept."
-        self.state.setText(state)
-        self.state.setVisible(bool(state))
+        self.state.setText(state or "waits for a prompt")  # always there: nothing below it jumps
 
     def showEvent(self, event: QShowEvent) -> None:
         """Look for the weights again."""
@@ -144,6 +151,7 @@ class SegmenterRow(QWidget):
             self.model.setCurrentIndex(max(0, self.model.findText(str(options.get("model", "")))))
         self.model.setVisible(bool(models))
         self.seen.setVisible(sees_view(name))
+        self.weights.setVisible(needs_weights(name))
         self.seen.set_view(str(options.get("view", _DEFAULT_VIEW)))
         given = options.get("weights")
         self._weights = str(given) if given else None

@@ -95,6 +95,10 @@ def test_boxes_follow_the_painting_before_anything_is_saved(
     assert (drawn.max(axis=0) + 0.5).tolist() == [8, 9]
     masks.show_draft(None)
     qtbot.waitUntil(lambda: not dock.told.text(), timeout=WAIT_MS)
+    masks.choose(1)
+    dock.boxes.update()
+    assert not dock.told.text(), "the outline of the chosen lesion is no draft"
+    masks.choose(None)
     assert session.viewer.layers.selection.active is masks.lesions
     assert masks.lesions.mode == "paint"
 
