@@ -54,8 +54,8 @@ class Background(QObject):
                 self._waiting.clear()
             self.latest += 1
             self._waiting.append((self.latest, function))
+            self._closed = False
             if self._thread is None:
-                self._closed = False
                 self._thread = threading.Thread(target=self._work, name="napari-hsisynth", daemon=True)
                 self._thread.start()
             self._condition.notify_all()
@@ -70,7 +70,7 @@ class Background(QObject):
         """Finish what was queued, then end the thread."""
         finished = self.wait(timeout_s)
         with self._condition:
-            self._closed, self._thread = True, None
+            self._closed = True
             self._condition.notify_all()
         return finished
 
@@ -84,6 +84,7 @@ class Background(QObject):
             with self._condition:
                 self._condition.wait_for(lambda: self._waiting or self._closed)
                 if not self._waiting:
+                    self._thread = None  # not before: until then there must be no second one
                     return
                 number, function = self._waiting.popleft()
                 self._busy = True

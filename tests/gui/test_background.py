@@ -34,3 +34,21 @@ def test_a_widget_may_go_while_its_work_is_going_on(qtbot: Any) -> None:
     assert not thread.is_alive()
     qtbot.waitUntil(lambda: told == [1])
     assert second == 2
+
+
+def test_closed_in_the_middle_and_used_again_it_still_does_one_thing_at_a_time(qtbot: Any) -> None:
+    background, go_on, order = Background(), threading.Event(), []
+
+    def slow() -> None:
+        order.append("begin")
+        assert go_on.wait(10)
+        order.append("end")
+
+    background.submit(slow)
+    qtbot.waitUntil(lambda: order == ["begin"])
+    assert not background.close(timeout_s=0)
+    background.submit(partial(order.append, "next"))
+    assert not background.wait(0.2)  # the first is not over yet
+    go_on.set()
+    assert background.close() and order == ["begin", "end", "next"]
+    qtbot.waitUntil(lambda: background._thread is None)
