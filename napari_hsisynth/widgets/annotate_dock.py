@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 import time
 from functools import partial
@@ -82,13 +83,16 @@ class AnnotateDock(QWidget):
         self._leave_soon = delay(self, 0, self._leave_if_hidden)
         self.annotator.changed.connect(self._show)
         self.annotator.saved.connect(self._saved)
-        self.session.study_changed.connect(self._study_touched)
         self.queue.changed.connect(self._queue_changed)
         self._age = QTimer(self)
         self._age.setInterval(_TELL_AGE_MS)
         self._age.timeout.connect(self._show_saved)
         # when Qt deletes the dock, nothing of the dock itself can be used any more
         self.destroyed.connect(partial(_shut_down, self.annotator, self.agreement.cube.outline))
+        # after an error in a script there is no such order: Qt then deletes timers before docks
+        at_exit = partial(_end, ref(self.annotator))
+        atexit.register(at_exit)
+        self.destroyed.connect(partial(_not_at_exit, at_exit))
         self._show()
 
     # --- building
@@ -214,10 +218,6 @@ class AnnotateDock(QWidget):
         self._show()
         self.summary_changed.emit()
 
-    def _study_touched(self, _: Any = None) -> None:
-        self._show()
-        self.summary_changed.emit()
-
     def _show(self) -> None:
         annotator, study = self.annotator, self.session.study
         target = annotator.target
@@ -295,3 +295,13 @@ def _handler(action: Any) -> Any:
 def _shut_down(annotator: Annotator, outline: OtherOutline, _: Any = None) -> None:
     outline.hide()
     annotator.shutdown()
+
+
+def _end(annotator: ref[Annotator]) -> None:
+    there = annotator()
+    if there is not None:
+        there.end()
+
+
+def _not_at_exit(function: Any, _: Any = None) -> None:
+    atexit.unregister(function)

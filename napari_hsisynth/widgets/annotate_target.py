@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.study import Diagnosis, Study
+from napari_hsisynth.study.annotators import annotator_id
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,8 @@ class Target:
         Where it belongs; None for a loose one.
     annotator : str, optional
         Under which this person's lesions of the cube are stored, as for `Study.annotation`.
+    name : str
+        Of the person, as it was typed; what is done here is theirs, also if it is saved when somebody else goes on.
     """
 
     layer: Image
@@ -36,13 +39,22 @@ class Target:
     study: Study | None = None
     cube_id: str | None = None
     annotator: str | None = None
+    name: str = ""
 
     @property
-    def key(self) -> tuple[Path, str, str | None] | None:
-        """The same for every layer that shows this cube, and for nothing else; None for a loose cube."""
+    def key(self) -> tuple[Path, str, str] | None:
+        """The same for every layer that shows this cube to this person, and for nothing else; None for a loose cube."""
         if self.study is None or self.cube_id is None:
             return None
-        return self.study.root, self.cube_id, self.annotator
+        return self.study.root, self.cube_id, annotator_id(self.name).lower()
+
+    @property
+    def draft_owner(self) -> str | None:
+        """Name under which this person's drafts are kept, as for `read_draft`.
+
+        By person also where the lesions go into a cube's first file: two may begin on it at the same time.
+        """
+        return annotator_id(self.name) or None
 
     @property
     def source(self) -> Path | None:

@@ -58,7 +58,8 @@ class Annotator(CubeFollower):
         self.selected: int | None = None
         self.prompting = True
         self.trouble = self.note = ""
-        self._accept_next = self._announcing = False
+        self._accept_next = self._announcing = self._over = False
+        self._said = ""  # why the segmenter did not answer, as long as it does not
         self._tidy_soon = delay(self, _TIDY_MS, self._tidy)
         self._prepare_soon = delay(self, _PREPARE_MS, self._prepare)
         masks = self.lesions.masks
@@ -75,7 +76,8 @@ class Annotator(CubeFollower):
             part.changed.connect(self.changed)
             part.stepped.connect(self._stepped)
         self.drafts.answered.connect(self._answered)
-        self.drafts.failed.connect(self._failed)
+        self.drafts.failed.connect(self._not_answered)
+        self.drafts.not_kept.connect(self._failed)
         self.lesions.saved.connect(self._saved)
         self.lesions.said.connect(self._say)
         self.lesions.not_saved.connect(self._failed)
@@ -93,6 +95,7 @@ class Annotator(CubeFollower):
         self.picker.enabled = True
         if self.prompting:
             self.drafts.prompts.start()
+        self.trouble = self.lesions.refused_text
         self._prepare_soon.start()
 
     def _leave(self) -> None:
@@ -127,11 +130,23 @@ class Annotator(CubeFollower):
 
     def flush(self) -> None:
         """Have all that was done written before returning."""
-        self.drafts.flush()
-        self.lesions.flush()
+        if not self._over:
+            self.lesions.flush()
+            self.drafts.flush()
+
+    def end(self) -> None:
+        """Save, end the segmenter's process and do nothing further: the program ends, and Qt deletes what it likes."""
+        if not self._over:
+            self.flush()
+            self._over = True
+            self.drafts.segmenter.close()
 
     def shutdown(self) -> None:
         """Save, take the layers away and let go of the viewer."""
+        if self._over:
+            return
+        self.flush()
+        self._over = True
         self._stop_following()
         for signal, slot in self._connections:
             signal.disconnect(slot)
@@ -181,6 +196,7 @@ class Annotator(CubeFollower):
 
     def new_lesion(self) -> None:
         """Start a further lesion: no prompts, and clicks make some."""
+        self._accept_next = False
         self.select(None)
         self.drafts.drop()
         self.steps.note("new lesion")
@@ -309,6 +325,7 @@ class Annotator(CubeFollower):
 
     def _stepped(self, step: str) -> None:
         self.note = ""
+        self._accept_next = False  # what was to be accepted is no longer what is asked
         if self.lesions.instance(self.selected) is None:
             self.selected = None  # the brush, or another lesion, took the last of its pixels
         self.steps.note(step)
@@ -328,11 +345,20 @@ class Annotator(CubeFollower):
         self.changed.emit()
 
     def _answered(self) -> None:
+        self._said = ""
         if not self.drafts.prompts.dragging:
             self.steps.amend()
         if self._accept_next and not self.drafts.waiting:
             self._accept_next = False
             self.accept()
+
+    def _not_answered(self, message: str) -> None:
+        """Say it once, not at every click: the dock shows the segmenter's state all the time."""
+        self._accept_next = False
+        if message != self._said:
+            self._said = message
+            show_error(message)
+        self.changed.emit()
 
     def _failed(self, message: str) -> None:
         self._accept_next = False
@@ -341,9 +367,9 @@ class Annotator(CubeFollower):
         self.changed.emit()
 
     def _saved(self, study: Study, cube_id: str) -> None:
-        self.trouble = ""
+        self.trouble = self.lesions.refused_text
         self.saved.emit()
-        if study is self.session.study:
+        if self.session.study is not None and study.root == self.session.study.root:  # maybe opened anew meanwhile
             self._announcing = True
             try:
                 self.session.annotation_changed.emit(cube_id)

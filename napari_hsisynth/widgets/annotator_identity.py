@@ -28,11 +28,3 @@ def set_annotator_name(name: str) -> None:
     """Choose the name; one without letters and digits goes back to that of the account."""
     name = " ".join(name.split())
     settings.set_value(_NAME, name if annotator_id(name) else None)
-
-
-def draft_owner() -> str | None:
-    """Return the name under which this user's drafts are kept, as for `read_draft`.
-
-    By person also where the lesions go into a cube's first file: two may begin on it at the same time.
-    """
-    return annotator_id(annotator_name()) or None

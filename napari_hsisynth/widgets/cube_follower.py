@@ -165,8 +165,9 @@ class CubeFollower(QObject):
             try:
                 target = Target(layer, cube, Diagnosis.OTHER)
                 if study is not None and cube_id is not None:
-                    key = annotation_key(study, cube_id, annotator_name())
-                    target = Target(layer, cube, study.entry(cube_id).diagnosis, study, cube_id, key)
+                    name = annotator_name()
+                    key = annotation_key(study, cube_id, name)
+                    target = Target(layer, cube, study.entry(cube_id).diagnosis, study, cube_id, key, name)
                 self._arrive(target)
             except InputError as error:
                 self._failed(str(error))

@@ -43,13 +43,16 @@ class DraftMaker(QObject):
     answered : Signal
         The newest question has an answer.
     failed : Signal
-        The segmenter could not answer, or the draft not be kept: why, in a sentence.
+        The segmenter could not answer: why, in a sentence.
+    not_kept : Signal
+        The draft cannot be written to the study: why, in a sentence; once until it works again.
     """
 
     changed = Signal()
     stepped = Signal(str)
     answered = Signal()
     failed = Signal(str)
+    not_kept = Signal(str)
 
     def __init__(self, viewer: Any, masks: MaskLayers) -> None:
         super().__init__()
@@ -70,7 +73,7 @@ class DraftMaker(QObject):
         self.segmenter.changed.connect(self.changed)
         self.segmenter.answered.connect(self._take)
         self.segmenter.failed.connect(self.failed)
-        self.keeper.failed.connect(self.failed)
+        self.keeper.failed.connect(self.not_kept)
 
     # --- which cube
 
@@ -122,7 +125,7 @@ class DraftMaker(QObject):
         """Use another segmenter from now on, and have the present prompts answered by it."""
         if not self.segmenter.choose(name, options) or self.target is None:
             return
-        if self.draft is not None and self.draft.question() is not None:
+        if self.draft is not None and (self.draft.waiting or self.draft.question() is not None):
             self._become(replace(self.draft, waiting=True))
             self.stepped.emit(f"segmenter {name}")
             self._ask()

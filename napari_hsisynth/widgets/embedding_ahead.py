@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject
 
 from napari_hsisynth.segment.worker_messages import StoredCube
+from napari_hsisynth.widgets.live_queue import live_queue
 
 if TYPE_CHECKING:
     from napari_hsisynth.widgets.annotate_target import Target
     from napari_hsisynth.widgets.annotator import Annotator
-from napari_hsisynth.widgets.live_queue import live_queue
 
 _CUBES_AHEAD = 2
 

@@ -21,7 +21,6 @@ from napari_hsisynth.study.label_runs import LabelRuns
 from napari_hsisynth.widgets import settings
 from napari_hsisynth.widgets.annotate_target import Target, delay
 from napari_hsisynth.widgets.annotation_history import AnnotationState
-from napari_hsisynth.widgets.annotator_identity import annotator_name
 from napari_hsisynth.widgets.background import Background
 from napari_hsisynth.widgets.lesion_book import LesionBook, LesionRow
 from napari_hsisynth.widgets.mask_layers import MaskLayers
@@ -78,7 +77,7 @@ class LesionEditor(QObject):
         self._saving.done.connect(self._stored)
         self._saving.failed.connect(self._not_stored)
         self._unsaved: dict[int, tuple[Target, Annotation]] = {}
-        self._refused: dict[Any, Annotation] = {}  # by the disk; kept here until it takes them
+        self._refused: dict[Any, tuple[Target, Annotation]] = {}  # by the disk; kept here until it takes them
         self._loose: WeakKeyDictionary[Image, tuple[LesionBook, NDArray[np.uint16]]] = WeakKeyDictionary()
         self._save_later = delay(self, _SAVE_MS, self.save)
 
@@ -125,9 +124,9 @@ class LesionEditor(QObject):
             labels = np.zeros(target.cube.shape_yx, np.uint16)
             return LesionBook(Annotation("loose", labels), target.diagnosis), labels
         waiting = [annotation for of, annotation in self._unsaved.values() if of.key == target.key]
-        annotation = waiting[-1] if waiting else self._refused.get(target.key)
-        if annotation is None:
-            annotation = target.study.annotation(target.cube_id, target.annotator)
+        if not waiting and target.key in self._refused:
+            waiting = [self._refused[target.key][1]]
+        annotation = waiting[-1] if waiting else target.study.annotation(target.cube_id, target.annotator)
         if annotation.mask.shape != target.cube.shape_yx:
             raise InputError(
                 f"the mask has {annotation.mask.shape} px, the cube {target.cube.shape_yx}", where=target.cube_id
@@ -252,9 +251,24 @@ class LesionEditor(QObject):
         target, book = self.target, self.book
         if target is None or book is None or target.study is None:
             return
-        annotation = book.annotation(self.labels)
-        number = self._saving.submit(partial(save_as, target.study, annotation, annotator_name()))
+        self._submit(target, book.annotation(self.labels))
+
+    def _submit(self, target: Target, annotation: Annotation) -> None:
+        assert target.study is not None
+        number = self._saving.submit(partial(save_as, target.study, annotation, target.name))
         self._unsaved[number] = (target, annotation)
+
+    def _try_again(self) -> None:
+        """Offer the disk once more what it refused."""
+        under_way = {target.key for target, _ in self._unsaved.values()}
+        for key, (target, annotation) in self._refused.items():
+            if key not in under_way:
+                self._submit(target, annotation)
+
+    @property
+    def refused_text(self) -> str:
+        """Which cubes the disk refused, for people; empty if none."""
+        return f"not saved yet: {', '.join(of.cube_id or '' for of, _ in self._refused.values())}" * bool(self._refused)
 
     def export(self, path: Path) -> None:
         """Write the lesions of any cube as a PNG of labels; InputError if that does not work."""
@@ -264,11 +278,13 @@ class LesionEditor(QObject):
         """Have all that was done written before returning."""
         if self._save_later.isActive():
             self.save()
+        self._try_again()
         self._saving.wait(5.0)
 
     def close(self) -> None:
         """Save, and take the layers away for good."""
         self.detach()
+        self._try_again()
         self._saving.close()
         self.masks.edited.disconnect(self._edited)
         self.masks.disconnect()
@@ -277,12 +293,13 @@ class LesionEditor(QObject):
         target, annotation = self._unsaved.pop(number)
         self._refused.pop(target.key, None)
         waits = any(of.key == target.key for of, _ in self._unsaved.values())
-        if key != target.annotator and not waits and self.target is not None and self.target.cube_id == target.cube_id:
+        is_shown = self.target is not None and self.target.key == target.key
+        if key != target.annotator and is_shown and not waits:
             self.said.emit("somebody else has annotated this cube meanwhile: yours is kept beside it")
             self.moved.emit()
         self.saved.emit(target.study, annotation.cube_id)
 
     def _not_stored(self, number: int, error: Exception) -> None:
         target, annotation = self._unsaved.pop(number)
-        self._refused[target.key] = annotation
+        self._refused[target.key] = target, annotation
         self.not_saved.emit(f"{annotation.cube_id} is not saved: {error}")

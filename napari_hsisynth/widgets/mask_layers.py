@@ -59,7 +59,9 @@ class MaskLayers:
         self._chosen: int | None = None
         self._colours: dict[int | None, str] = {None: "transparent"}
         self._visible, self._writing = True, False
+        self._stroked: Labels | None = None
         viewer.layers.events.removed.connect(self._removed)
+        viewer.layers.selection.events.active.connect(self._active_changed)
 
     @property
     def labels(self) -> NDArray[np.uint16]:
@@ -100,6 +102,7 @@ class MaskLayers:
         """Remove the layers and stop listening to the viewer."""
         self.remove()
         self.viewer.layers.events.removed.disconnect(self._removed)
+        self.viewer.layers.selection.events.active.disconnect(self._active_changed)
 
     # --- lesions
 
@@ -205,11 +208,18 @@ class MaskLayers:
         layer.undo, layer.redo = self.undo_asked.emit, self.redo_asked.emit
 
     def _stroke(self, layer: Labels, _event: Any) -> Iterator[None]:
-        self.painting = layer.mode not in ("pan_zoom", "transform", "pick")
+        self.painting, self._stroked = layer.mode not in ("pan_zoom", "transform", "pick"), layer
         yield
         while _event.type == "mouse_move":
             yield
         self.painting = False  # napari's own generator comes after this one, and tells of the whole stroke at once
+
+    def _active_changed(self, event: Any) -> None:
+        if self.painting and event.value is not self._stroked:
+            # a key, as Esc, broke the stroke off: napari tells only the active layer that the button was released
+            self.painting = False
+            self._lesions_touched()
+            self._draft_touched()
 
     def _overwrite(self, layer: Labels, wanted: NDArray[Any]) -> None:
         """Write only what differs, into the same array: quick, and nothing of it goes to napari's own undo."""

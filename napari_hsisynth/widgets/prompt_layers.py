@@ -26,8 +26,10 @@ class PromptLayers:
 
     Left click sets an inside point, with Ctrl an outside one; a drag draws a box in any direction; dragging a point
     moves it, and so the box by its inside, its edges and its corners; Delete removes the point clicked last, else the
-    newest prompt; Shift and drag moves the view. The user may also use napari's own tools on both layers, or delete
-    them: the prompts are kept, and come back with `start`. The next cube gets the same layers.
+    newest prompt; Shift and drag moves the view. A click on a point chooses it, and one that means the other kind (with
+    Ctrl on an inside point, without on an outside one) makes it that kind. A drag that is broken off, as by Esc,
+    changes nothing. The user may also use napari's own tools on both layers, or delete them: the prompts are kept, and
+    come back with `start`. The next cube gets the same layers.
 
     Parameters
     ----------
@@ -53,6 +55,7 @@ class PromptLayers:
         self.box: Shapes | None = None
         self.prompts = Prompts()
         self.dragging = False
+        self._press, self._before = 0, self.prompts  # which press of the button it is, and what was there before it
         self._image: Layer | None = None
         self._newest_is_box = False
         self._quiet = False
@@ -68,7 +71,8 @@ class PromptLayers:
 
     def attach(self, image: Layer) -> None:
         """Belong to the cube of a layer, without prompts."""
-        self._image, self.prompts, self.dragging = image, Prompts(), False
+        self._let_loose()
+        self._image, self.prompts = image, Prompts()
         for layer, what in ((self.points, "prompts"), (self.box, "box")):
             if layer is not None:
                 lay_over(self.viewer, layer, image, what)
@@ -76,7 +80,8 @@ class PromptLayers:
 
     def detach(self) -> None:
         """Belong to no cube; the layers stay for the next one, until `remove`."""
-        self._image, self.prompts, self.dragging = None, Prompts(), False
+        self._let_loose()
+        self._image, self.prompts = None, Prompts()
 
     def start(self) -> None:
         """Let clicks make prompts."""
@@ -163,6 +168,12 @@ class PromptLayers:
     def _active_changed(self, _: Any = None) -> None:
         if self.points is not None:
             self._keep_still()
+        if not self.active:
+            # napari tells only the active layer that the button was released
+            broken_off, before = self.dragging, self._before
+            self._let_loose()
+            if broken_off and self._image is not None and self.prompts is not before:
+                self._change(before)
         self.active_changed.emit(self.active)
 
     def _show(self) -> None:
@@ -238,6 +249,11 @@ class PromptLayers:
 
     # --- the mouse
 
+    def _let_loose(self) -> None:
+        """Whatever the mouse is in the middle of goes no further."""
+        self.dragging = False
+        self._press += 1
+
     def _holds(self, point: Any) -> bool:
         height, width = self._image.data.shape[-2:] if self._image is not None else (0, 0)
         return -0.5 <= point[0] < height - 0.5 and -0.5 <= point[1] < width - 0.5
@@ -265,32 +281,44 @@ class PromptLayers:
         if not self._sees_pixels:
             show_warning("Prompts need the 2-D view of rows and columns: switch back to it.")
             return
-        image, start = self._image, np.array(layer.world_to_data(event.position))
+        self._let_loose()
+        press, start = self._press, np.array(layer.world_to_data(event.position))
         screen, before = np.array(event.pos, float), self.prompts
+        self._before = before
         held = self._nearest(start)
         grip = BoxGrip.at(before.box, start, self._reach) if held is None and before.box is not None else None
         yield
         while event.type == "mouse_move":
-            if self._image is not image:
-                return  # another cube was shown meanwhile
+            if self._press != press:
+                return  # another cube was shown meanwhile, or the prompting ended
             self.dragging = self.dragging or float(np.hypot(*(np.array(event.pos) - screen))) > _CLICK
             if self.dragging:
                 self._drag(held, grip, start, np.array(layer.world_to_data(event.position)))
             yield
-        if self._image is not image:
+        if self._press != press:
             return
         if self.dragging:
             self.dragging = False
             if self.prompts is not before:
                 what = "move a point" if held is not None else "move the box" if grip is not None else "box"
                 self._change(self.prompts, what)
-        elif held is not None:
+        else:
+            self._click(layer, held, start, 0 if "Control" in event.modifiers else 1)
+
+    def _click(self, layer: Points, held: int | None, at: Any, label: int) -> None:
+        """Set a point, or choose the one that was clicked, or make it one of the other kind."""
+        points, labels, box = self.prompts.points, self.prompts.labels, self.prompts.box
+        if held is None and not self._holds(at):
+            return
+        self._newest_is_box = False
+        if held is not None and labels[held] == label:
             layer.selected_data = {held}
-        elif self._holds(start):
-            label = 0 if "Control" in event.modifiers else 1
-            self._newest_is_box = False
-            clicked = Prompts((*before.points, tuple(start)), (*before.labels, label), before.box)
-            self._change(clicked, "click inside" if label else "click outside")
+            return
+        if held is None:
+            clicked = Prompts((*points, tuple(at)), (*labels, label), box)
+        else:
+            clicked = Prompts(points, (*labels[:held], label, *labels[held + 1 :]), box)
+        self._change(clicked, "click inside" if label else "click outside")
 
     def _drag(self, held: int | None, grip: BoxGrip | None, start: Any, here: Any) -> None:
         """Show what the drag has come to; the segmenter is asked along the way."""
@@ -309,8 +337,11 @@ class PromptLayers:
 
     @property
     def _reach(self) -> float:
-        """How far from a prompt the mouse still takes hold of it, px of the image."""
-        return _HOLD / self.viewer.scene.camera.zoom
+        """How far from a prompt the mouse still takes hold of it, px of the image.
+
+        No further than a point is wide: on a small picture there would else be no room for a second one.
+        """
+        return min(_HOLD / self.viewer.scene.camera.zoom, self._size)
 
     def _nearest(self, at: Any) -> int | None:
         """Index of the point under the mouse."""

@@ -1,4 +1,4 @@
-"""`Undo`: one history for every cube, as long as the program runs."""
+"""`Undo`: one history for every cube of the last hundred, as long as the program runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from napari.layers import Image
 
 from napari_hsisynth.widgets.annotate_target import Target
 from napari_hsisynth.widgets.annotation_history import AnnotationState, History
+
+#: Cubes of studies whose histories are kept: those of a long session on hundreds would fill the memory.
+_MOST_CUBES = 100
 
 
 class Undo:
@@ -44,6 +47,10 @@ class Undo:
         if self.known(target) is None:
             known[place] = History(state)
         self._history = known[place]
+        if target.key is not None:
+            self._known[target.key] = self._known.pop(target.key)  # the latest comes last
+            for key in list(self._known)[:-_MOST_CUBES]:
+                del self._known[key]
         if not self._history.present.stored_like(state):
             self._history.record("change by others", state)
         else:

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from annotate_bench import CENTRES, CONTROL, SHAPE, SHIFT, WAIT_MS, Key, cube_of, iou, lesion
+from annotate_bench import CENTRES, CONTROL, NONE, SHAPE, SHIFT, WAIT_MS, Key, cube_of, iou, lesion
 from napari.utils.notifications import notification_manager
 from PIL import Image
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 
 from napari_hsisynth import Study
 from napari_hsisynth.segment import Proposals
@@ -125,6 +127,89 @@ def test_clicks_and_boxes_are_set_moved_and_deleted(bench, study):
     moved = np.array(bench.viewer.scene.camera.center) - centre
     assert moved[-2:] == pytest.approx([-10, -5], abs=0.5)
     assert not prompts.prompts
+
+
+def test_a_click_on_a_prompt_chooses_it_or_makes_it_the_other_kind(bench, study):
+    bench.open(study, "A")
+    prompts, at = bench.drafts.prompts, CENTRES["A"]
+    bench.ask(*at)
+    bench.ask(30, 60, CONTROL)
+    bench.ask(*at)
+    assert prompts.prompts.labels == (1, 0)
+    assert prompts.points.selected_data == {0}
+    bench.ask(at[0], at[1] + 1, CONTROL)
+    assert prompts.prompts.points == (at, (30, 60))
+    assert prompts.prompts.labels == (0, 0)
+    bench.ask(30, 60)
+    assert prompts.prompts.labels == (0, 1)
+    bench.press(Key.Key_Z, CONTROL)
+    bench.settle()
+    assert prompts.prompts.labels == (0, 0)
+
+    # where the whole cube is small on the screen, a second point finds room beside the first
+    bench.press(Key.Key_H)
+    bench.viewer.scene.camera.zoom /= 4
+    bench.ask(*at)
+    bench.ask(at[0], at[1] + 4)
+    assert prompts.prompts.labels == (1, 1)
+
+
+def test_esc_in_the_middle_of_a_drag_puts_the_prompt_back(bench, study):
+    bench.open(study, "A")
+    bench.ask(*CENTRES["A"])
+    canvas, places = bench.mouse.canvas.native, [bench.mouse.place(30, x) for x in (40, 46, 50, 54)]
+    QTest.mouseMove(canvas, places[0])
+    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, NONE, places[0])
+    for place in places[:3]:
+        QTest.qWait(20)
+        QTest.mouseMove(canvas, place)
+    assert bench.drafts.prompts.dragging
+    bench.press(Key.Key_Escape)
+    QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, NONE, places[2])
+    bench.settle()
+    assert bench.drafts.prompts.prompts.points == (CENTRES["A"],)
+    bench.annotator.set_prompting(True)
+    QTest.mouseMove(canvas, places[3])
+    assert bench.drafts.prompts.prompts.points == (CENTRES["A"],), "no button is down"
+    bench.press(Key.Key_Z, CONTROL)
+    assert bench.drafts.draft is None, "undo is not still waiting for the end of the drag"
+
+
+def test_accept_means_what_was_asked_when_it_was_pressed(bench, study):
+    bench.open(study, "A")
+    for change in ("clear", "new lesion", "click"):
+        bench.mouse.click(*CENTRES["A"])
+        bench.press(Key.Key_G)
+        assert bench.drafts.waiting
+        if change == "clear":
+            bench.press(Key.Key_H)
+        elif change == "new lesion":
+            bench.press(Key.Key_N)
+        bench.drafts.prompts.points.add([[5, 5]])
+        bench.settle()
+        assert not bench.lesions.rows(), change
+        bench.press(Key.Key_H)
+
+
+def test_another_segmenter_takes_over_what_was_to_be_proposed(bench, study):
+    bench.open(study, "A")
+    bench.drafts.propose()
+    bench.drafts.choose_segmenter("spectral", {"view": "mean"})  # of which it knows nothing
+    bench.drafts.choose_segmenter("spectral")
+    bench.settle()
+    assert not bench.drafts.draft.waiting
+    assert bench.drafts.draft.candidates
+
+
+def test_why_there_is_no_mask_is_said_once(bench, study, messages):
+    bench.open(study, "A")
+    segmenter = bench.drafts.segmenter
+    for reason in ("no weights", "no weights", "no memory"):
+        segmenter.failed.emit(reason)
+    assert messages == ["no weights", "no memory"]
+    bench.ask(*CENTRES["A"])
+    segmenter.failed.emit("no memory")
+    assert messages[2:] == ["no memory"], "it was well in between"
 
 
 def test_keys_work_with_any_layer_active(bench, study):

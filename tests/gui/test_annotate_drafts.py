@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import numpy as np
 from annotate_bench import CENTRES, CONTROL, SHIFT, WAIT_MS, Bench, Key, iou, lesion
@@ -11,14 +12,16 @@ from qtpy.QtTest import QTest
 
 from napari_hsisynth import Study
 from napari_hsisynth.study import Annotation, Diagnosis, Instance
+from napari_hsisynth.study.annotators import annotator_id
 from napari_hsisynth.study.drafts import draft_path, read_draft
-from napari_hsisynth.widgets.annotator_identity import annotator_name, draft_owner, set_annotator_name
+from napari_hsisynth.widgets import draft_keeper
+from napari_hsisynth.widgets.annotator_identity import annotator_name, set_annotator_name
 from napari_hsisynth.widgets.session import session_for
 
 
 def on_disk(bench: Bench, study: Study, cube_id: str, annotator: str | None = None) -> str:
     bench.settle()
-    return json.dumps(read_draft(study, cube_id, annotator or draft_owner()))
+    return json.dumps(read_draft(study, cube_id, annotator or bench.annotator.target.draft_owner))
 
 
 def now(bench: Bench) -> str:
@@ -57,7 +60,7 @@ def test_going_to_another_cube_and_back_loses_nothing(bench, study):
     bench.press(Key.Key_J)
     bench.press(Key.Key_H)
     bench.settle()
-    assert not draft_path(study, "A", draft_owner()).exists(), "no draft, no file"
+    assert not draft_path(study, "A", annotator_id(annotator_name())).exists(), "no draft, no file"
 
     # the next cube in the middle of a drag: what was dragged stays behind
     bench.viewer.reset_view()
@@ -118,7 +121,7 @@ def test_a_draft_survives_the_end_of_the_program(bench, study, qtbot, mouse):
         session_for(other.viewer).show_cube("B")
         other.settle()
         other.annotator.steps._known.clear()
-        draft_path(study, "A", draft_owner()).write_text(text)
+        draft_path(study, "A", annotator_id(annotator_name())).write_text(text)
         session_for(other.viewer).show_cube("A")
         other.settle()
         assert other.drafts.draft is None
@@ -153,6 +156,57 @@ def test_two_annotators_do_not_meet(bench, study):
     bench.press(Key.Key_Z, CONTROL)
     assert bench.drafts.draft is None, "each has a history of their own"
     bench.settle()
+
+
+def test_nothing_of_one_annotator_is_taken_for_the_next_ones(bench, study, monkeypatch):
+    """As long as nobody owns the cube's first file, both would work on it."""
+
+    def refusing(*_):
+        raise OSError("No space left on device")
+
+    set_annotator_name("Jane")
+    bench.open(study, "A")
+    bench.ask(*CENTRES["A"])
+    set_annotator_name("Joe")
+    bench.annotator.annotator_changed()
+    assert bench.drafts.draft is None, "Jane's click is hers"
+    set_annotator_name("Jane")
+    bench.annotator.annotator_changed()
+    assert bench.drafts.draft is not None
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_hsisynth.widgets.lesion_editor.save_as", refusing)
+        bench.press(Key.Key_G)
+        bench.settle()
+    set_annotator_name("Joe")
+    bench.annotator.annotator_changed()
+    assert not bench.lesions.rows(), "nor is what the disk refused"
+    bench.annotator.flush()  # it is offered again
+    bench.settle()
+    assert study.annotation("A").instances[0].annotator == study.annotation("A").extra["annotator"] == "Jane"
+    assert not bench.annotator.trouble
+
+
+def test_an_accepted_draft_is_not_back_when_its_end_is_still_on_its_way_to_the_disk(bench, study, monkeypatch):
+    bench.open(study, "A")
+    bench.ask(*CENTRES["A"])
+    held = threading.Event()
+    real = draft_keeper.save_draft
+
+    def slow(*arguments):
+        held.wait(10)
+        real(*arguments)
+
+    monkeypatch.setattr(draft_keeper, "save_draft", slow)
+    bench.press(Key.Key_G)
+    for _ in range(2):  # first while it waits to be written, then while it is being written
+        bench.press(Key.Key_K)
+        bench.press(Key.Key_J)
+        assert bench.annotator.target.cube_id == "A"
+        assert bench.drafts.draft is None
+        bench.drafts.keeper._write()
+    held.set()
+    bench.settle()
+    assert not draft_path(study, "A", bench.annotator.target.draft_owner).exists()
 
 
 def test_what_others_write_is_shown_and_can_be_taken_back(bench, study):

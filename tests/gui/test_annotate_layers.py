@@ -9,8 +9,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_hsisynth import Study
+from napari_hsisynth.study.annotators import annotator_id
 from napari_hsisynth.study.drafts import read_draft
-from napari_hsisynth.widgets.annotator_identity import draft_owner
+from napari_hsisynth.widgets.annotator_identity import annotator_name
 from napari_hsisynth.widgets.layers import add_cube
 from napari_hsisynth.widgets.session import session_for
 
@@ -68,7 +69,7 @@ def test_deleted_renamed_reordered_and_hidden_layers(bench, study):
     session_for(bench.viewer).show_cube("A")
     bench.settle()
     assert bench.drafts.draft is not None
-    assert read_draft(study, "A", draft_owner()) is not None
+    assert read_draft(study, "A", annotator_id(annotator_name())) is not None
 
 
 def click_the_middle(bench: Bench) -> None:
@@ -118,7 +119,7 @@ def test_another_study_and_a_cube_that_changes_under_our_hands(bench, study, tmp
     session = session_for(bench.viewer)
     session.open_study(other.root)
     bench.settle()
-    assert read_draft(study, "A", draft_owner())["prompts"]["points"] == [list(CENTRES["A"])]
+    assert read_draft(study, "A", annotator_id(annotator_name()))["prompts"]["points"] == [list(CENTRES["A"])]
     session.show_cube("A")
     bench.settle()
     assert bench.drafts.draft is None, "the cube of this name in another study is another one"

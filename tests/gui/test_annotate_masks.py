@@ -56,6 +56,27 @@ def test_strokes_on_lesions_and_on_the_draft(bench, study):
     bench.settle()
 
 
+def test_esc_in_the_middle_of_a_stroke_ends_it_and_keeps_what_is_painted(bench, study):
+    bench.open(study, "A")
+    masks, canvas = bench.lesions.masks, bench.mouse.canvas.native
+    bench.viewer.layers.selection.active = masks.lesions
+    masks.lesions.brush_size, masks.lesions.selected_label, masks.lesions.mode = 5, 3, "paint"
+    places = [bench.mouse.place(30, x) for x in (20, 26, 32)]
+    QTest.mouseMove(canvas, places[0])
+    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, places[0])
+    for place in places[1:]:
+        QTest.qWait(20)
+        QTest.mouseMove(canvas, place)
+    assert masks.painting
+    bench.viewer.layers.selection.active = bench.annotator.target.layer  # as by a key
+    QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, places[-1])
+    bench.settle()
+    assert study.annotation("A").mask[30, 26] == 3
+    bench.press(Key.Key_Z, CONTROL)
+    assert not bench.lesions.rows(), "undo is not still waiting for the end of the stroke"
+    bench.settle()
+
+
 def test_refining_the_draft_and_lesions(bench, study):
     bench.open(study, "A")
     row = bench.dock.draft_panel.refine_row

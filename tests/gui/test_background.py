@@ -50,5 +50,6 @@ def test_closed_in_the_middle_and_used_again_it_still_does_one_thing_at_a_time(q
     background.submit(partial(order.append, "next"))
     assert not background.wait(0.2)  # the first is not over yet
     go_on.set()
-    assert background.close() and order == ["begin", "end", "next"]
+    assert background.close()
+    assert order == ["begin", "end", "next"]
     qtbot.waitUntil(lambda: background._thread is None)
