@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QCheckBox, QPushButton, QVBoxLayout, QWidget
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import CropRecord, CropReport, Study, make_crops
+from napari_hsisynth.widgets.annotate_target import delay
 from napari_hsisynth.widgets.background import Background
 from napari_hsisynth.widgets.briefs import counted
 from napari_hsisynth.widgets.command_line import CommandLine
@@ -23,6 +24,8 @@ from napari_hsisynth.widgets.lesion_counts import LesionCounts, count_lesions
 from napari_hsisynth.widgets.scroll_column import ScrollColumn, wrapping_label
 from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.task_row import TaskRow
+
+_COUNT_MS = 500  # after the last of several annotations that were saved one after the other
 
 
 class CropDock(QWidget):
@@ -47,6 +50,7 @@ class CropDock(QWidget):
         self.boxes = CropBoxes(self.session, self)
         self.in_place = CropInPlace(self.session, self)
         self._counter = Background(latest_only=True, parent=self)
+        self._count_soon = delay(self, _COUNT_MS, self._count)
         self._counts: LesionCounts | None = None
         self._records: list[CropRecord] = []
         self._build()
@@ -145,7 +149,8 @@ class CropDock(QWidget):
             self._update_controls()
 
     def _annotation_changed(self, _cube_id: str) -> None:
-        self._count()
+        if self.isVisibleTo(self.window()):  # else it counts when it is shown
+            self._count_soon.start()
 
     def _crops_changed(self) -> None:
         study = self.session.study
@@ -206,6 +211,7 @@ class CropDock(QWidget):
         super().showEvent(event)
         if not event.spontaneous():
             self._crops_changed()
+            self._count()
 
     def _options_changed(self) -> None:
         self.boxes.set_rule(self.form.rule(), self.form.wanted, self.form.whole.isChecked())

@@ -24,6 +24,7 @@ from napari_hsisynth.widgets.briefs import (
     study_brief,
     train_brief,
 )
+from napari_hsisynth.widgets.live_queue import live_queue
 from napari_hsisynth.widgets.placing import give_corner_to_right
 from napari_hsisynth.widgets.session import Session, session_for
 
@@ -47,7 +48,7 @@ class Step:
 
 STEPS = (
     Step("Study", "study_dock", study_brief),
-    Step("Annotate", "annotate_dock", annotate_brief),
+    Step("Annotate", "annotate_dock"),
     Step("Crop", "crop_dock", crop_brief),
     Step("Train", "train_dock", train_brief),
     Step("Sample", "sample_dock", sample_brief),
@@ -153,6 +154,7 @@ class WorkflowDock(QWidget):
         super().__init__()
         self.session: Session = session_for(napari_viewer)
         self.viewer = self.session.viewer
+        self.queue = live_queue(self.session)
         self.headers: dict[str, StepHeader] = {}
         self.docks: dict[str, QWidget] = {}
         self._column = QVBoxLayout(self)
@@ -178,12 +180,12 @@ class WorkflowDock(QWidget):
 
         signals = (
             session.study_changed,
-            session.annotation_changed,
             session.crops_changed,
             session.runs_changed,
         )
         for signal in signals:
             signal.connect(changed)
+        self.queue.changed.connect(self._show_annotated)
         session.step_openers.append(self.open)
 
         def let_go(*_: object) -> None:
@@ -236,13 +238,18 @@ class WorkflowDock(QWidget):
             brief, has_results = Brief("no study open" if step.name == "Study" else ""), False
             try:
                 if study is not None:
-                    brief = step.brief(study)
+                    brief = annotate_brief(self.queue.queue) if step.name == "Annotate" else step.brief(study)
                     has_results = brief.has_results
             except (InputError, OSError) as error:
                 brief = Brief(str(error))
             self.headers[step.name].set_state(brief.text, has_results=has_results)
             if step.name in self.docks:
                 self._show_state(step)  # the dock knows more
+        self.summary_changed.emit()
+
+    def _show_annotated(self) -> None:
+        brief = annotate_brief(self.queue.queue)
+        self.headers["Annotate"].set_state(brief.text, has_results=brief.has_results)
         self.summary_changed.emit()
 
     def _show_state(self, step: Step) -> None:

@@ -12,6 +12,7 @@ from qtpy.QtCore import QThreadPool
 from napari_hsisynth import Cube, Study
 from napari_hsisynth.study import make_crops
 from napari_hsisynth.widgets.crop_dock import CropDock
+from napari_hsisynth.widgets.lesion_counts import LesionCounts
 from napari_hsisynth.widgets.session import session_for
 
 SHAPE = (40, 60)
@@ -58,6 +59,20 @@ def corners(dock: CropDock) -> list[tuple[float, ...]]:
     """Boxes drawn, as (y0, x0, y1, x1) between pixels."""
     assert dock.boxes.layer is not None
     return sorted((*rectangle.min(axis=0), *rectangle.max(axis=0)) for rectangle in dock.boxes.layer.data)
+
+
+def test_a_series_of_saved_annotations_is_counted_once(ready: CropDock, viewer: Any, qtbot: Any, monkeypatch) -> None:
+    counted: list[Study] = []
+    monkeypatch.setattr(
+        "napari_hsisynth.widgets.crop_dock.count_lesions", lambda study: counted.append(study) or LesionCounts()
+    )
+    for _ in range(5):
+        session_for(viewer).annotation_changed.emit("A")
+    qtbot.waitUntil(lambda: "No accepted lesion" in ready.facts.text(), timeout=WAIT_MS)
+    assert len(counted) == 1
+    ready.hide()
+    session_for(viewer).annotation_changed.emit("A")
+    assert not ready._count_soon.isActive(), "nobody is looking"
 
 
 def test_without_a_study_or_a_lesion_the_next_step_is_offered(

@@ -183,16 +183,29 @@ def test_steps_are_made_when_opened_and_one_is_open(viewer, study, qtbot):
     assert compare.isVisible()
 
 
-def test_states_follow_the_session(make_napari_viewer, study):
+def test_states_follow_the_session(make_napari_viewer, study, qtbot, monkeypatch):
     viewer = make_napari_viewer()
     dock = WorkflowDock(viewer)
     session = session_for(viewer)
     assert dock.headers["Crop"].state == ""
     session.open_study(study.root)
-    assert dock.headers["Annotate"].state == "3 of 3 done"
     assert dock.headers["Sample"].state == "samples from 1 run"
+    qtbot.waitUntil(lambda: dock.headers["Annotate"].state == "3 of 3 done")
     ticked = {name for name, header in dock.headers.items() if header.has_results}
     assert ticked == {"Study", "Annotate", "Crop", "Sample"}
+    cube_id, read = study.entries[0].id, []
+    annotation = study.annotation(cube_id)
+    real = Study.annotation_summary
+
+    def counted(study: Study, cube_id: str):
+        read.append(cube_id)
+        return real(study, cube_id)
+
+    monkeypatch.setattr(Study, "annotation_summary", counted)
+    study.save_annotation(annotation.replace(status="unsure"))
+    session.annotation_changed.emit(cube_id)
+    assert dock.headers["Annotate"].state == "2 of 3 done · 1 unsure"
+    assert set(read) <= {cube_id}, "not all of a study is read for one line"
     for file in study.crops_dir.iterdir():
         file.unlink()
     session.crops_changed.emit()
