@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from napari_hsisynth.jobs import RunFolder, list_runs
 from napari_hsisynth.study import Study
-from napari_hsisynth.study.annotation_queue import AnnotationQueue
 from napari_hsisynth.widgets.evaluation_table import reports
+from napari_hsisynth.widgets.live_queue import LiveQueue
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ def study_brief(study: Study) -> Brief:
     return Brief(f"{study.name} · {counted(len(study.entries), 'cube')} · {bands}", has_results=True)
 
 
-def annotate_brief(queue: AnnotationQueue) -> Brief:
+def annotate_brief(queue: LiveQueue) -> Brief:
     """How many cubes are done, and how many somebody was unsure of; hundreds of files are not read for one line."""
-    return Brief(queue.text(), has_results=queue.counts()["done"] > 0)
+    return Brief(queue.text(), has_results=queue.queue.counts()["done"] > 0)
 
 
 def crop_brief(study: Study) -> Brief:

@@ -85,8 +85,8 @@ class LiveQueue(QObject):
         return self.queue.rows.get(cube_id) if cube_id is not None else None
 
     def text(self) -> str:
-        """Return ``112 of 330 done · 14 unsure``."""
-        return self.queue.text()
+        """Return ``112 of 330 done · 14 unsure``, or why nothing could be read."""
+        return self.queue.text() or self.trouble
 
     # --- the way
 

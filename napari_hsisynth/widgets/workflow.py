@@ -238,7 +238,7 @@ class WorkflowDock(QWidget):
             brief, has_results = Brief("no study open" if step.name == "Study" else ""), False
             try:
                 if study is not None:
-                    brief = annotate_brief(self.queue.queue) if step.name == "Annotate" else step.brief(study)
+                    brief = annotate_brief(self.queue) if step.name == "Annotate" else step.brief(study)
                     has_results = brief.has_results
             except (InputError, OSError) as error:
                 brief = Brief(str(error))
@@ -248,7 +248,7 @@ class WorkflowDock(QWidget):
         self.summary_changed.emit()
 
     def _show_annotated(self) -> None:
-        brief = annotate_brief(self.queue.queue)
+        brief = annotate_brief(self.queue)
         self.headers["Annotate"].set_state(brief.text, has_results=brief.has_results)
         self.summary_changed.emit()
 
