@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from napari.layers import Labels, Shapes
 from qtpy.QtCore import Qt
@@ -42,7 +42,10 @@ def masks_of(shapes, layer):
 def test_polygons_cover_what_napari_says(middle, radii):
     angles = 0.1 + 2 * np.pi * np.arange(len(radii)) / len(radii)  # a star: napari draws no crossed ones
     corners = np.array(middle) + np.array(radii)[:, None] * np.column_stack([np.sin(angles), np.cos(angles)])
-    shapes = Shapes([corners], shape_type="polygon")
+    try:
+        shapes = Shapes([corners], shape_type="polygon")
+    except RuntimeError:  # a few stars with very thin arms are more than its triangulation can do
+        reject()
     found = masks_of(shapes, cube_layer())
     np.testing.assert_array_equal(found[0] if found else np.zeros(SHAPE, bool), shapes.to_masks(SHAPE)[0])
 
