@@ -260,6 +260,7 @@ class CropBoxes(QObject):
         self._soon.stop()
         if not self._on:
             return
+        self._watch()  # a layer may get its name only after it was added
         cube_id = self.session.cube_id
         if cube_id is None:
             self._tell("open a cube in the Study dock to see its boxes")
