@@ -21,7 +21,7 @@ def obeying(logits: NDArray[np.float32], prompts: Prompts, spot_px: float) -> ND
         Positive inside.
     prompts : Prompts
     spot_px : float
-        Radius of what changes around a click that was not obeyed; less where a click of the other kind is near.
+        What is closer than this to a click that was not obeyed changes; less where a click of the other kind is near.
 
     Returns
     -------

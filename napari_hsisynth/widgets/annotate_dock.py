@@ -35,6 +35,7 @@ from napari_hsisynth.widgets.scroll_column import ScrollColumn
 from napari_hsisynth.widgets.segmenter_row import SegmenterRow
 from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.warm_up import WarmUp
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
 _TELL_AGE_MS = 5_000
 _GAP = 0.25  # between the parts, in lines of text
@@ -88,11 +89,11 @@ class AnnotateDock(QWidget):
         self._age.setInterval(_TELL_AGE_MS)
         self._age.timeout.connect(self._show_saved)
         # when Qt deletes the dock, nothing of the dock itself can be used any more
-        self.destroyed.connect(partial(_shut_down, self.annotator, self.agreement.cube.outline))
+        when_destroyed(self, _shut_down, self.annotator, self.agreement.cube.outline)
         # after an error in a script there is no such order: Qt then deletes timers before docks
         at_exit = partial(_end, ref(self.annotator))
         atexit.register(at_exit)
-        self.destroyed.connect(partial(_not_at_exit, at_exit))
+        when_destroyed(self, atexit.unregister, at_exit)
         self._show()
 
     # --- building
@@ -292,7 +293,7 @@ def _handler(action: Any) -> Any:
     return run
 
 
-def _shut_down(annotator: Annotator, outline: OtherOutline, _: Any = None) -> None:
+def _shut_down(annotator: Annotator, outline: OtherOutline) -> None:
     outline.hide()
     annotator.shutdown()
 
@@ -301,7 +302,3 @@ def _end(annotator: ref[Annotator]) -> None:
     there = annotator()
     if there is not None:
         there.end()
-
-
-def _not_at_exit(function: Any, _: Any = None) -> None:
-    atexit.unregister(function)

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject
 
 from napari_hsisynth.composite.bands import band_limits
 from napari_hsisynth.widgets.layers import CONTRAST_PERCENTILES, cube_layers, is_borrowed, layer_cube, shown_band
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
 Limits = tuple[float, float]
 
@@ -38,11 +39,11 @@ class BandContrast(QObject):
         for emitter, slot in connections:
             emitter.connect(slot)
 
-        def let_go(*_: object) -> None:
+        def let_go() -> None:
             for emitter, slot in connections:
                 emitter.disconnect(slot)
 
-        parent.destroyed.connect(let_go)
+        when_destroyed(parent, let_go)
 
     @property
     def is_on(self) -> bool:

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_hsisynth.widgets.curve_plot import CurvePlot
 from napari_hsisynth.widgets.layers import layer_cube, set_band, shown_band
 from napari_hsisynth.widgets.readout import place_text
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
 
 class BandLink(QObject):
@@ -40,10 +41,10 @@ class BandLink(QObject):
         viewer.dims.events.point.connect(self.show)
         point, show = viewer.dims.events.point, self.show
 
-        def let_go(*_: object) -> None:
+        def let_go() -> None:
             point.disconnect(show)
 
-        parent.destroyed.connect(let_go)
+        when_destroyed(parent, let_go)
 
     @property
     def axis_label(self) -> str:

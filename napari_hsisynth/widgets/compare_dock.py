@@ -35,6 +35,7 @@ from napari_hsisynth.widgets.layers import layer_cube
 from napari_hsisynth.widgets.scroll_column import ScrollColumn, wrapping_label
 from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.value_range import value_range
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
 
 class CompareDock(QWidget):
@@ -123,12 +124,12 @@ class CompareDock(QWidget):
             signal.connect(slot)
         reader = self._reader
 
-        def let_go(*_: object) -> None:
+        def let_go() -> None:
             for signal, slot in zip(signals, slots, strict=True):
                 signal.disconnect(slot, missing_ok=True)
             reader.close(timeout_s=0)
 
-        self.destroyed.connect(let_go)
+        when_destroyed(self, let_go)
 
     # -- what there is ------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.widgets.layers import METADATA, cube_layer_data
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
 _LINKED = ("contrast_limits", "gamma", "colormap")
 _GRID = ("enabled", "shape", "stride", "spacing")
@@ -43,7 +44,7 @@ class Comparison(QObject):
         self._grid: dict[str, Any] = {}
         viewer.layers.events.removed.connect(self._removed)
         removed, slot = viewer.layers.events.removed, self._removed
-        parent.destroyed.connect(lambda *_: removed.disconnect(slot))
+        when_destroyed(parent, removed.disconnect, slot)
 
     @property
     def active(self) -> bool:

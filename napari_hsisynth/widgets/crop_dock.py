@@ -24,6 +24,7 @@ from napari_hsisynth.widgets.lesion_counts import LesionCounts, count_lesions
 from napari_hsisynth.widgets.scroll_column import ScrollColumn, wrapping_label
 from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.task_row import TaskRow
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
 _COUNT_MS = 500  # after the last of several annotations that were saved one after the other
 
@@ -116,7 +117,7 @@ class CropDock(QWidget):
         for signal, slot in links:
             signal.connect(slot)
         # the session and the viewer live longer than this dock
-        self.destroyed.connect(partial(_let_go, links, self.boxes, self.in_place, self._counter))
+        when_destroyed(self, _let_go, links, self.boxes, self.in_place, self._counter)
 
     def summary(self) -> str:
         """Return the crops in one line."""
@@ -274,7 +275,7 @@ def _crops_of(study: Study | None) -> list[CropRecord]:
         return []  # a damaged index: cutting the crops again mends it
 
 
-def _let_go(links: Any, boxes: CropBoxes, in_place: CropInPlace, counter: Background, *_: object) -> None:
+def _let_go(links: Any, boxes: CropBoxes, in_place: CropInPlace, counter: Background) -> None:
     for signal, slot in links:
         signal.disconnect(slot, missing_ok=True)
     boxes.close()

@@ -18,6 +18,7 @@ from napari_hsisynth.study.crop_plan import size_text
 from napari_hsisynth.widgets.background import Background
 from napari_hsisynth.widgets.crop_thumbnail import crop_thumbnail
 from napari_hsisynth.widgets.scroll_column import wrapping_label
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
 _LINES = 4  # of text, the side of a picture
 _ROOM_PX = 6  # about a picture
@@ -67,7 +68,7 @@ class CropList(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.list, 1)
         layout.addWidget(self.about)
-        self.destroyed.connect(partial(_close, self._renderer))
+        when_destroyed(self, self._renderer.close, 0)
 
     def show_crops(self, folder: Path, records: Sequence[CropRecord]) -> None:
         """List the crops of a folder; nothing happens if these are listed already.
@@ -189,7 +190,3 @@ def _changed_at(folder: Path) -> float:
         return (folder / "crops.csv").stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _close(renderer: Background, *_: object) -> None:
-    renderer.close(timeout_s=0)

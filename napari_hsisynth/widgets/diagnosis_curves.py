@@ -14,6 +14,7 @@ from napari_hsisynth.study import Diagnosis, Study, lesion_means
 from napari_hsisynth.widgets.curves import Curve
 from napari_hsisynth.widgets.session import Session
 from napari_hsisynth.widgets.treatment import Treatment
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 from napari_hsisynth.widgets.work_row import Told, WorkRow
 
 #: After a change of annotations it waits this long for the next one, ms.
@@ -60,11 +61,11 @@ class DiagnosisCurves(QObject):
         for signal, slot in slots:
             signal.connect(slot)
 
-        def let_go(*_: object) -> None:
+        def let_go() -> None:
             for signal, slot in slots:
                 signal.disconnect(slot, missing_ok=True)
 
-        parent.destroyed.connect(let_go)
+        when_destroyed(parent, let_go)
 
     @property
     def state(self) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from qtpy.QtCore import QElapsedTimer, QObject, QTimer, Signal
 
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
+
 #: Two moves closer together than this are drawn once, ms.
 _PACE_MS = 8
 
@@ -52,12 +54,12 @@ class Hover(QObject):
         moves.append(free)
         drags.append(dragged)
 
-        def let_go(*_: object) -> None:
+        def let_go() -> None:
             for callbacks, slot in ((moves, free), (drags, dragged)):
                 if slot in callbacks:
                     callbacks.remove(slot)
 
-        parent.destroyed.connect(let_go)
+        when_destroyed(parent, let_go)
 
     @property
     def position(self) -> tuple[float, ...]:

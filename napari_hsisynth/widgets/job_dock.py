@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from napari.utils.notifications import show_warning
@@ -28,6 +29,7 @@ from napari_hsisynth.study import Study
 from napari_hsisynth.widgets.command_line import CommandLine
 from napari_hsisynth.widgets.job_row import JobRow, state_text
 from napari_hsisynth.widgets.session import session_for
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
 
 def missing_training() -> str:
@@ -259,4 +261,4 @@ class JobDock(QWidget):
     def _listen(self, signal: Any, slot: Callable[..., None]) -> None:
         """Connect one of the session's signals for as long as this dock lives; the session lives longer."""
         signal.connect(slot)
-        self.destroyed.connect(lambda *_: signal.disconnect(slot, missing_ok=True))
+        when_destroyed(self, partial(signal.disconnect, slot, missing_ok=True))

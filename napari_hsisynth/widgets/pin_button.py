@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 from napari_hsisynth.widgets import settings
 from napari_hsisynth.widgets.layers import front_cube_layer, is_borrowed
 from napari_hsisynth.widgets.session import Session
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
 _SETTING = "spectra/click_pins"
 #: A press that ends farther away than this was a drag, canvas px.
@@ -63,12 +64,12 @@ class PinButton(QPushButton):
         for callbacks, slot in slots:
             callbacks.append(slot)
 
-        def let_go(*_: object) -> None:
+        def let_go() -> None:
             session.clicks_changed.disconnect(changed, missing_ok=True)
             for callbacks, slot in slots:
                 callbacks.remove(slot)
 
-        self.destroyed.connect(let_go)
+        when_destroyed(self, let_go)
 
     @property
     def hint(self) -> str:

@@ -10,6 +10,7 @@ from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QThreadPool, Signal
 
 from napari_hsisynth.jobs import Event, RunFolder, tail
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
 
 @dataclass
@@ -54,7 +55,7 @@ class RunFollower(QObject):
         super().__init__(parent)
         self.run = run
         self._mail = mail = _Mailbox()
-        self.destroyed.connect(lambda *_: mail.closed.set())
+        when_destroyed(self, mail.closed.set)
         # a function with a bell rather than a generator that yields: an aborted generator stays suspended, and what it
         # borrowed from the pool would be given back whenever it happens to be collected
         bell = _Bell()

@@ -15,6 +15,7 @@ from napari_hsisynth.cube import Cube
 from napari_hsisynth.widgets.background import Background
 from napari_hsisynth.widgets.job_dock import choice
 from napari_hsisynth.widgets.layers import in_memory
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
 _BAND = "band"
 #: View -> (what the list says, what it means).
@@ -78,7 +79,7 @@ class SeenView(QWidget):
         self._making = Background(latest_only=True)
         self._making.done.connect(self._take)
         self._making.failed.connect(self._take_failure)
-        self.destroyed.connect(partial(_end, self._making))
+        when_destroyed(self, self._making.close, 0)
         self._show_band()
 
     @property
@@ -168,7 +169,3 @@ def _small_view(cube: Cube, view: str) -> NDArray[np.uint8]:
     step = -(-max(cube.shape_yx) // _LONGEST_PX)
     cube = in_memory(cube)
     return segmenter_view(cube.replace(data=cube.data[:, ::step, ::step]), view)
-
-
-def _end(background: Background, _: object = None) -> None:
-    background.close(0)

@@ -38,6 +38,7 @@ from napari_hsisynth.widgets.spectra_layout import SpectraLayout
 from napari_hsisynth.widgets.spectra_tools import SpectraTools
 from napari_hsisynth.widgets.treatment import Treatment
 from napari_hsisynth.widgets.value_range import value_range
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 from napari_hsisynth.widgets.work_row import WorkRow
 
 #: More cubes than this are not drawn at once.
@@ -138,11 +139,11 @@ class SpectraDock(QWidget):
         for emitter, slot in connections:
             emitter.connect(slot)
 
-        def let_go(*_: object) -> None:
+        def let_go() -> None:
             for emitter, slot in connections:
                 emitter.disconnect(slot)
 
-        self.destroyed.connect(let_go)
+        when_destroyed(self, let_go)
 
     # -- what is on the canvas --------------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.study_forms import AddForm, DemoForm, NewForm, StudyForm
 from napari_hsisynth.widgets.study_table import StudyTable
 from napari_hsisynth.widgets.task_row import TaskRow
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
 _TABLE_ROWS = 9  # shown without scrolling, at the least
 
@@ -381,4 +382,4 @@ class StudyDock(QWidget):
     def _listen(self, signal: Any, slot: Callable[..., None]) -> None:
         """Connect one of the session's signals for as long as this dock lives; the session lives longer."""
         signal.connect(slot)
-        self.destroyed.connect(lambda *_: signal.disconnect(slot, missing_ok=True))
+        when_destroyed(self, partial(signal.disconnect, slot, missing_ok=True))

@@ -34,6 +34,7 @@ from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.task_row import TaskRow, Work
 from napari_hsisynth.widgets.view_chooser import VIEW_TIPS, ViewChooser, WantedView
 from napari_hsisynth.widgets.view_layers import ViewLayers
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
 _CONTRAST, _CORRECTIONS = "view/contrast", "view/corrections_open"
 _COMMON, _PER_BAND = "common", "per band"
@@ -129,11 +130,11 @@ class ViewDock(QWidget):
         for emitter, slot in connections:
             emitter.connect(slot)
 
-        def let_go(*_: object) -> None:
+        def let_go() -> None:
             for emitter, slot in connections:
                 emitter.disconnect(slot)
 
-        self.destroyed.connect(let_go)
+        when_destroyed(self, let_go)
 
     # -- what is in front -------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from napari_hsisynth.widgets.briefs import (
 from napari_hsisynth.widgets.live_queue import live_queue
 from napari_hsisynth.widgets.placing import give_corner_to_right
 from napari_hsisynth.widgets.session import Session, session_for
+from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
 PLUGIN = "napari-hsisynth"
 #: Height that the open step gets at least, in lines of text.
@@ -188,13 +189,13 @@ class WorkflowDock(QWidget):
         self.queue.changed.connect(self._show_annotated)
         session.step_openers.append(self.open)
 
-        def let_go(*_: object) -> None:
+        def let_go() -> None:
             for signal in signals:
                 signal.disconnect(changed, missing_ok=True)
             session.step_openers.remove(opener)
 
         opener = session.step_openers[-1]
-        self.destroyed.connect(let_go)
+        when_destroyed(self, let_go)
 
     @property
     def current(self) -> str | None:
