@@ -18,7 +18,7 @@ from napari_hsisynth.study.annotators import annotation_key
 from napari_hsisynth.study.boxes import Box
 from napari_hsisynth.widgets.annotate_target import delay
 from napari_hsisynth.widgets.annotator_identity import annotator_name
-from napari_hsisynth.widgets.region_spectra import NO_REGIONS
+from napari_hsisynth.widgets.regions import NO_REGIONS
 from napari_hsisynth.widgets.session import Session
 
 _EDGE_PX = 1.5

@@ -13,6 +13,7 @@ from psygnal import Signal
 
 from napari_hsisynth.study import DIAGNOSIS_COLOURS, Diagnosis
 from napari_hsisynth.widgets.overlay_layer import lay_over
+from napari_hsisynth.widgets.regions import NO_REGIONS
 
 _DRAFT_COLOUR = "#F0E442"  # that of the inside prompts: it is what they gave
 _CHOSEN_COLOUR = "#FFFFFF"
@@ -163,6 +164,7 @@ class MaskLayers:
             colours: dict[int | None, str] = {None: _DRAFT_COLOUR, 0: "transparent", _CHOSEN: _CHOSEN_COLOUR}
             layer.colormap = DirectLabelColormap(color_dict=colours)
             layer.contour = _CONTOUR
+            layer.metadata[NO_REGIONS] = (_CHOSEN,)  # the chosen lesion is a region of the lesions' layer already
             self.draft = layer
             self._listen(layer, self._draft_touched)
         return self.draft

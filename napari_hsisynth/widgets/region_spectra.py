@@ -16,7 +16,7 @@ from napari_hsisynth.cube import Cube
 from napari_hsisynth.widgets.background import Background
 from napari_hsisynth.widgets.curves import Curve, ascending, region_curve
 from napari_hsisynth.widgets.layers import layer_cube, layer_origin
-from napari_hsisynth.widgets.regions import Region, label_regions, shape_regions
+from napari_hsisynth.widgets.regions import NO_REGIONS, Region, label_regions, shape_regions
 from napari_hsisynth.widgets.treatment import RAW, Treatment
 
 #: While the user draws, the curves follow at this pace, ms.
@@ -24,8 +24,6 @@ _PACE_MS = 80
 #: Regions of more values than this are worked out beside the window, and of far fewer where they have to be read.
 AT_ONCE, AT_ONCE_FROM_FILE = 4_000_000, 100_000
 COMPUTING = "computing ..."
-#: In the metadata of a Shapes layer: what it shows are no regions to compare, but for example where crops will be cut.
-NO_REGIONS = "hsisynth_no_regions"
 Key = tuple[Any, ...]
 
 

@@ -19,6 +19,10 @@ MOST_REGIONS = 12
 #: Columns of features that name shapes, the first one that is there.
 _NAMES = ("name", "label")
 
+#: In the metadata of a layer: True for shapes that are no regions to compare, but for example where crops will be cut;
+#: of a Labels layer, the labels that are none.
+NO_REGIONS = "hsisynth_no_regions"
+
 
 @dataclass(frozen=True, eq=False)
 class Region:
@@ -99,6 +103,8 @@ def label_regions(labels: Labels, cube: Image, prefix: str) -> tuple[list[Region
     if image is None:
         return [], 0
     numbers, counts = _counted(image)
+    wanted = ~np.isin(numbers, labels.metadata.get(NO_REGIONS, ()))
+    numbers, counts = numbers[wanted], counts[wanted]
     largest = np.sort(numbers[np.argsort(counts, kind="stable")[::-1][:MOST_REGIONS]])
     small = np.searchsorted(largest, image).astype(np.int32)  # numbers may be huge, find_objects lists all below them
     small = np.where(largest[np.minimum(small, len(largest) - 1)] == image, small + 1, 0) if len(largest) else small

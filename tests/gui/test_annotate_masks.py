@@ -9,6 +9,7 @@ from qtpy.QtTest import QTest
 
 from napari_hsisynth.segment import refine
 from napari_hsisynth.study import Diagnosis, Instance
+from napari_hsisynth.widgets.regions import label_regions
 
 
 def put(bench, number: int, mask: np.ndarray, **fields) -> None:
@@ -200,3 +201,16 @@ def test_the_table_and_the_canvas_choose_the_same_lesion(bench, study):
     assert [row.instance.id for row in bench.lesions.rows()] == [1]
     bench.settle()
     assert [one.id for one in study.annotation("A").instances] == [1]
+
+
+def test_the_white_outline_of_the_chosen_lesion_is_no_region_of_its_own(bench, study):
+    bench.open(study, "A")
+    put(bench, 7, lesion((15, 65), 6))
+    masks = bench.lesions.masks
+    masks.choose(7)
+    draft = lesion((40, 30), 5)
+    masks.show_draft(draft)
+    cube = next(layer for layer in bench.viewer.layers if layer.ndim == 3)
+    [region], left_out = label_regions(masks.draft, cube, "draft")
+    assert np.array_equal(region.on(draft.shape), draft)
+    assert left_out == 0
