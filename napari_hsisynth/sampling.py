@@ -107,7 +107,8 @@ def sample(
         if stop is not None and stop():
             return folder
         records = missing[first : first + generator.batch]
-        cubes = generator.sample([record.seed or 0 for record in records])
+        diagnoses = [record.diagnosis.value for record in records]
+        cubes = generator.sample([record.seed or 0 for record in records], diagnoses)
         for record, data in zip(records, cubes, strict=True):
             provenance = {
                 "synthetic": True,
@@ -165,7 +166,12 @@ def reconstruct(
     )
     if not len(images):
         raise InputError(f"no {split} crops of this run's diagnosis", where=study.root, fix="use another split")
-    return images.images, generator.reconstruct(images.images), list(images.records), images.wavelengths_nm
+    return (
+        images.images,
+        generator.reconstruct(images.images, [r.diagnosis.value for r in images.records]),
+        list(images.records),
+        images.wavelengths_nm,
+    )
 
 
 def sample_command(args: argparse.Namespace, out: Any) -> int:

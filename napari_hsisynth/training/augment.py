@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 from kornia import augmentation as kornia
-from torch import Tensor, nn
+from torch import nn
+
+from napari_hsisynth.training.batch import Batch
 
 
 class Augmentation(nn.Module):
@@ -36,6 +38,8 @@ class Augmentation(nn.Module):
         )
 
     @torch.no_grad()
-    def forward(self, images: Tensor) -> Tensor:
-        """Augment images of shape (n, bands, y, x)."""
-        return self.steps(images)
+    def forward(self, batch: Batch) -> Batch:
+        """Augment images; their masks go along."""
+        bands = batch.images.shape[1]
+        both = self.steps(torch.cat([batch.images, batch.masks[:, None].to(batch.images.dtype)], dim=1))
+        return batch.with_images(both[:, :bands], both[:, bands] >= 0.5)

@@ -17,7 +17,7 @@ import torch
 from napari_hsisynth.atomic import atomic_path
 from napari_hsisynth.errors import InputError
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass
@@ -41,6 +41,8 @@ class Checkpoint:
         Band centres.
     diagnosis : str
         What the crops show; empty if all diagnoses were used.
+    classes : list of str
+        Diagnoses that the model is conditioned on, in their order; empty for none.
     fingerprint : str
         Of the training crops.
     best : dict
@@ -56,6 +58,7 @@ class Checkpoint:
     normalisation: dict[str, Any]
     wavelengths_nm: list[float]
     diagnosis: str
+    classes: list[str]
     fingerprint: str
     best: dict[str, Any]
     version: str

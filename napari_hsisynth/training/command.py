@@ -35,16 +35,17 @@ def train_command(args: argparse.Namespace, out: Output) -> int:
         try:
             config, study, diagnosis = _checked(args)
             training = _training()
+            fabric = training.launch(config)
         except InputError as error:
             if args.run is not None:  # whoever made the folder watches it for a reason
                 RunFolder(args.run).append("failed", message=str(error))
             raise
-        run = (
-            RunFolder(args.run)
-            if args.run is not None
-            else new_run(study.root, f"{_model(config)}-{diagnosis or 'all'}")
-        )
-        result = training.train(study.root, config, diagnosis=diagnosis, run=run, screen=out)
+        if args.run is not None:
+            run = RunFolder(args.run)
+        else:  # one folder for all processes
+            name = f"{_model(config)}-{diagnosis or 'all'}"
+            run = RunFolder(fabric.broadcast(str(new_run(study.root, name).path) if fabric.is_global_zero else ""))
+        result = training.train(study.root, config, diagnosis=diagnosis, run=run, screen=out, fabric=fabric)
     out.note(f"{result['status']} at {result['images']:,} images")
     out.result(result, result["run"])
     return 0

@@ -48,6 +48,9 @@ class ModelConfig(BaseModel):
     lr: float = _setting(1e-3, "Learning rate of the optimiser", gt=0, le=1, allow_inf_nan=False)
     seed: Count = _setting(0, "Seed of everything random in the run", ge=0, le=2**32 - 1)
     latent_dim: Count = _setting(64, "Length of the latent vector", ge=2, le=1024)
+    conditional: bool = _setting(
+        False, "Learn every diagnosis with one model that is told which; samples are then drawn by diagnosis"
+    )
     augment: bool = _setting(True, "Show flipped, shifted, scaled and rotated versions; spectra stay as they are")
     preview_every: Count = _setting(
         4_000, "A preview of samples is made every so many images", "images", ge=1, le=10**9
@@ -61,6 +64,14 @@ class ModelConfig(BaseModel):
     precision: Literal["32", "bf16"] = _setting(
         "32", "Arithmetic of the network; bf16 is faster on recent GPUs", advanced=True
     )
+    devices: Count = _setting(
+        1,
+        "Processes to train with on each machine, one per GPU; the batch is shared among them",
+        ge=1,
+        le=64,
+        advanced=True,
+    )
+    num_nodes: Count = _setting(1, "Machines to train on together", ge=1, le=1024, advanced=True)
     compile: bool = _setting(
         False, "Compile the network: a minute or more at the start, then faster on a GPU", advanced=True
     )

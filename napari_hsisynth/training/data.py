@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,12 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def only(self, diagnoses: Collection[str]) -> ImageSet:
+        """The images of some diagnoses."""
+        kept = [number for number, record in enumerate(self.records) if record.diagnosis.value in diagnoses]
+        records = tuple(self.records[number] for number in kept)
+        return replace(self, images=self.images[kept], masks=self.masks[kept], records=records)
 
 
 def load_images(

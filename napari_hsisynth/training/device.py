@@ -26,29 +26,53 @@ def choose_device(name: str) -> str:
     return name
 
 
-def make_fabric(device: str, precision: str) -> Any:
-    """Return Lightning Fabric on one device.
+def make_fabric(device: str, precision: str, *, devices: int = 1, num_nodes: int = 1) -> Any:
+    """Return Lightning Fabric, launched: with several processes, each of them returns from here.
+
+    Under torchrun the processes are there already; otherwise Fabric starts those of this machine by running the same
+    command again.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda", "mps"}
         See `choose_device`.
     precision : {"32", "bf16"}
-        Of the network.
+        Of the networks.
+    devices, num_nodes : int
+        Processes on each machine, and machines.
+
+    Raises
+    ------
+    InputError
+        If the device is not there, or there are not so many of it.
     """
     from lightning.fabric import Fabric  # takes seconds to import, which drawing samples need not wait for
 
     device = choose_device(device)
     if device == "cuda":
+        if devices > torch.cuda.device_count():
+            raise InputError(
+                f"{devices} GPUs are more than the {torch.cuda.device_count()} of this machine", where="devices"
+            )
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True
-    fabric = Fabric(accelerator=device, devices=1, precision="bf16-mixed" if precision == "bf16" else "32-true")
+    elif device == "mps" and devices * num_nodes > 1:
+        raise InputError("Apple's GPUs cannot train together", where="devices", fix="use 1")
+    fabric = Fabric(
+        accelerator=device,
+        devices=devices,
+        num_nodes=num_nodes,
+        strategy="ddp" if devices * num_nodes > 1 else "auto",
+        precision="bf16-mixed" if precision == "bf16" else "32-true",
+    )
     fabric.launch()
     return fabric
 
 
-def describe_device(device: torch.device) -> str:
-    """``"cuda: NVIDIA H200"`` or ``"cpu: 2 threads"``."""
+def describe_device(device: torch.device, processes: int = 1) -> str:
+    """``"cuda: NVIDIA H200"``, ``"cpu: 2 threads"`` or ``"4 x cuda: NVIDIA H200"``."""
     if device.type == "cuda":
-        return f"cuda: {torch.cuda.get_device_name(device)}"
-    return f"cpu: {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+        name = f"cuda: {torch.cuda.get_device_name(device)}"
+    else:
+        name = f"cpu: {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+    return name if processes == 1 else f"{processes} x {name}"

@@ -66,7 +66,8 @@ class Generator:
         self.wavelengths_nm = np.asarray(kept.wavelengths_nm, dtype=np.float64)
         self.normalisation = Normalisation.from_json(kept.normalisation)
         self.config = parse(kept.config | {"compile": False})
-        self.recipe = recipe_for(kept.config["model"])(self.config, len(self.wavelengths_nm))
+        self.classes = tuple(kept.classes)
+        self.recipe = recipe_for(kept.config["model"])(self.config, len(self.wavelengths_nm), max(1, len(self.classes)))
         self.recipe.to(torch.device(choose_device(device)))
         self.recipe.load_state(kept.recipe)
 
@@ -89,15 +90,23 @@ class Generator:
         """Seed of cube `number` among those drawn with `seed`."""
         return derive(seed, "sample", number)
 
-    def sample(self, seeds: list[int]) -> NDArray[np.float32]:
+    def sample(self, seeds: list[int], diagnoses: list[str] | None = None) -> NDArray[np.float32]:
         """Draw one cube per seed, in the camera's values, never clipped; shape (len(seeds), bands, size, size).
 
-        A cube is decided by its own seed alone: neither its neighbours nor the number of seeds change it.
+        A cube is decided by its own seed and diagnosis alone: neither its neighbours nor the number of seeds change it.
+
+        Parameters
+        ----------
+        seeds : list of int
+            See `seed_of`.
+        diagnoses : list of str, optional
+            One of `classes` for each; needed by a model that is conditioned on them, and ignored by others.
         """
         noise = torch.stack([self._noise(seed) for seed in seeds])
-        return self._values(self._in_batches(noise, self.recipe.sample))
+        numbers = [self.classes.index(one) for one in diagnoses or ()] if self.classes else [0] * len(seeds)
+        return self._values(self._in_batches((noise, torch.tensor(numbers)), self.recipe.sample))
 
-    def reconstruct(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def reconstruct(self, images: NDArray[np.float32], diagnoses: list[str] | None = None) -> NDArray[np.float32]:
         """What the model makes of given cubes (n, bands, size, size), in the camera's values.
 
         Raises
@@ -106,23 +115,25 @@ class Generator:
             If the model does not encode.
         """
         encoded = torch.from_numpy(self.normalisation.encode(images).astype(np.float32))
+        numbers = [self.classes.index(one) for one in diagnoses or ()] if self.classes else [0] * len(images)
 
-        def through(batch: torch.Tensor) -> torch.Tensor:
-            made = self.recipe.reconstruct(batch.to(self.recipe.device))
+        def through(batch: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+            made = self.recipe.reconstruct(batch.to(self.recipe.device), classes)
             if made is None:
                 raise InputError(f"{self.model} draws samples but does not reconstruct", where=self.run.path)
             return made
 
-        return self._values(self._in_batches(encoded, through))
+        return self._values(self._in_batches((encoded, torch.tensor(numbers)), through))
 
     def _noise(self, seed: int) -> torch.Tensor:
         return torch.randn(self.config.latent_dim, generator=torch.Generator().manual_seed(seed))
 
-    def _in_batches(self, inputs: torch.Tensor, function: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    def _in_batches(self, inputs: tuple[torch.Tensor, ...], function: Callable[..., torch.Tensor]) -> torch.Tensor:
         # a convolution may round differently for another batch size, so the last batch is filled up
-        padding = -len(inputs) % BATCH
-        filled = torch.cat([inputs, inputs[-1:].expand(padding, *inputs.shape[1:])])
-        return torch.cat([function(part).cpu() for part in filled.split(BATCH)])[: len(inputs)]
+        count = len(inputs[0])
+        filled = [torch.cat([one, one[-1:].expand(-count % BATCH, *one.shape[1:])]) for one in inputs]
+        parts = zip(*(one.split(BATCH) for one in filled), strict=True)
+        return torch.cat([function(*part).cpu() for part in parts])[:count]
 
     def _values(self, normalised: torch.Tensor) -> NDArray[np.float32]:
         return self.normalisation.decode(normalised.numpy()).astype(np.float32)

@@ -17,8 +17,10 @@ from napari_hsisynth.jobs import RunFolder
 from napari_hsisynth.metrics.angles import spectral_angle
 from napari_hsisynth.training import checkpoint as checkpoints
 from napari_hsisynth.training.augment import Augmentation
+from napari_hsisynth.training.batch import Batch
 from napari_hsisynth.training.config import ModelConfig
 from napari_hsisynth.training.data import ImageSet, batch_order
+from napari_hsisynth.training.device_data import DeviceData
 from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes import Recipe
 from napari_hsisynth.training.reporting import Report
@@ -26,6 +28,10 @@ from napari_hsisynth.training.seeds import derive
 
 #: Samples, and pairs of original and reconstruction, in a preview; and their largest side, px.
 _PREVIEW_SAMPLES, _PREVIEW_PAIRS, _PREVIEW_PX = 16, 6, 96
+#: Training pixels that a recipe may fit something to before it begins.
+_PREPARED_SPECTRA = 50_000
+#: Several processes agree on a stop once in so many steps: each time they wait for each other.
+_STEPS_BETWEEN_QUESTIONS = 8
 
 
 class Diverged(RuntimeError):
@@ -50,6 +56,10 @@ class Training:
         Fitted on `train`.
     diagnosis : str
         Of the crops; empty for all.
+    fabric : lightning.fabric.Fabric
+        Launched. With several processes, each runs this loop on its share of every batch; only the first one writes.
+    classes : tuple of str
+        Diagnoses that the model is conditioned on; empty for none.
     report : Report
         Where to say what happens.
     should_stop : callable
@@ -67,38 +77,45 @@ class Training:
     diagnosis: str
     report: Report
     should_stop: Callable[[], bool]
+    fabric: Any
+    classes: tuple[str, ...] = ()
     images: int = 0
     steps: int = 0
     best: dict[str, Any] = field(default_factory=dict)
 
     def fit(self) -> str:
         """Train until `max_images` or a stop, and return "done" or "stopped"; the last checkpoint is of this moment."""
-        config, recipe = self.config, self.recipe
-        data = self._on_device(self.train)  # the whole set, once; batches are made there
-        held_out = self._on_device(self.val)
-        augment = Augmentation().to(recipe.device) if config.augment else torch.nn.Identity()
+        config, recipe, fabric = self.config, self.recipe, self.fabric
+        rank, world, writes = fabric.global_rank, fabric.world_size, fabric.is_global_zero
+        # the whole set, once; batches are made there
+        data = DeviceData(self.train, self.normalisation, self.classes, fabric.device)
+        held_out = DeviceData(self.val, self.normalisation, self.classes, fabric.device)
+        augment = Augmentation().to(fabric.device) if config.augment else torch.nn.Identity()
         saved_at = self.images if self.images else -1
         sums: dict[str, Tensor] = {}
         summed = 0
+        if not self.images:
+            recipe.prepare(data.spectra(_PREPARED_SPECTRA, derive(config.seed, "spectra")), self.normalisation)
 
-        def draw(count: int) -> Tensor:
-            picked = torch.randint(len(data), (count,), device=data.device)
-            return augment(data[picked])
+        def draw(count: int) -> Batch:
+            return augment(data.draw(count))
 
         while self.images < config.max_images:
-            if self.should_stop():
-                if saved_at != self.images:
-                    self._save(draw, data, held_out)
+            if self._stop_asked():
+                if writes and saved_at != self.images:
+                    self._save(draw, held_out)
                 return "stopped"
 
             torch.manual_seed(derive(config.seed, "step", self.images))
             count = min(config.batch_size, config.max_images - self.images)
             order = batch_order(self.images, len(data), count, config.seed)
-            scalars = recipe.step(augment(data[torch.from_numpy(order).to(data.device)]))
+            scalars = recipe.step(augment(data.batch(order, rank=rank, world=world)))
             sums = {name: value + sums.get(name, 0) for name, value in scalars.items()}
             summed += 1
             before, self.images = self.images, self.images + count
             self.steps += 1
+            if not writes:
+                continue
 
             at_end = self.images == config.max_images
             if self.report.due or at_end:
@@ -106,17 +123,19 @@ class Training:
                 self._report({name: float(value) / summed for name, value in sums.items()})
                 sums, summed = {}, 0
             if at_end or _crossed(before, self.images, config.checkpoint_every):
-                self._save(draw, data, held_out)
+                self._save(draw, held_out)
                 saved_at = self.images
             if at_end or _crossed(before, self.images, config.preview_every):
-                self._preview(draw, data, held_out)
+                self._preview(draw, held_out if len(held_out) else data)
         return "done"
 
-    def _on_device(self, images: ImageSet) -> Tensor:
-        encoded = np.empty_like(images.images)
-        for one, out in zip(images.images, encoded, strict=True):
-            out[...] = self.normalisation.encode(one)
-        return torch.from_numpy(encoded).to(self.recipe.device)
+    def _stop_asked(self) -> bool:
+        """Whether to stop before the next step; all processes do so before the same one."""
+        if self.fabric.world_size == 1:
+            return self.should_stop()
+        if self.steps % _STEPS_BETWEEN_QUESTIONS:
+            return False
+        return bool(self.fabric.broadcast(self.fabric.is_global_zero and self.should_stop(), src=0))
 
     def _report(self, values: Mapping[str, float]) -> None:
         if not all(np.isfinite(value) for value in values.values()):
@@ -126,7 +145,7 @@ class Training:
             )
         self.report.progress(self.images, self.config.max_images, values, f"loss {values['loss']:.3f}")
 
-    def _save(self, draw: Callable[[int], Tensor], data: Tensor, held_out: Tensor) -> None:
+    def _save(self, draw: Callable[[int], Batch], held_out: DeviceData) -> None:
         """Validate, then write ``last`` and, if it is the best so far, ``best``."""
         recipe, config = self.recipe, self.config
         if not recipe.healthy():
@@ -135,11 +154,12 @@ class Training:
                 f"start again with a lower learning rate than {config.lr:g}; the last good checkpoint is kept"
             )
         with _seeded(derive(config.seed, "latents"), recipe.device):
-            recipe.fit_latents(draw, data)
+            recipe.fit_latents(draw)
         improved = not len(held_out)
         if len(held_out):
-            figures: dict[str, Any] = recipe.validate(held_out, derive(config.seed, "validation"))
-            figures["angle_deg"] = self._held_out_angle_deg(held_out)
+            shown = held_out.everything()
+            figures: dict[str, Any] = recipe.validate(shown, derive(config.seed, "validation"))
+            figures["angle_deg"] = self._held_out_angle_deg(shown)
             # the score only chooses; what it is made of is among the other figures
             values = {f"val_{name}": value for name, value in figures.items() if name != "score"}
             self.run.append("scalars", images=self.images, values=values)
@@ -154,6 +174,7 @@ class Training:
             normalisation=self.normalisation.to_json(),
             wavelengths_nm=self.train.wavelengths_nm.tolist(),
             diagnosis=self.diagnosis,
+            classes=list(self.classes),
             fingerprint=self.train.fingerprint,
             best=dict(self.best),
             version=__version__,
@@ -163,27 +184,28 @@ class Training:
             checkpoints.save(self.run.checkpoints_dir / f"{name}.pt", kept)
         self.run.append("checkpoint", images=self.images, file="checkpoints/last.pt", best=improved)
 
-    def _held_out_angle_deg(self, held_out: Tensor) -> float | None:
+    def _held_out_angle_deg(self, held_out: Batch) -> float | None:
         """Mean spectral angle between held-out images and their reconstructions, degrees."""
-        reconstructed = self.recipe.reconstruct(held_out)
+        reconstructed = self.recipe.reconstruct(held_out.images, held_out.classes)
         if reconstructed is None:
             return None
         angles = spectral_angle(self.normalisation.decode(reconstructed.cpu().numpy()), self.val.images)
         return float(np.degrees(np.nanmean(angles)))
 
-    def _preview(self, draw: Callable[[int], Tensor], data: Tensor, held_out: Tensor) -> None:
+    def _preview(self, draw: Callable[[int], Batch], pairs: DeviceData) -> None:
         """Write samples (always from the same noise, so that they can be seen to grow) and reconstructions."""
         recipe = self.recipe
         with _seeded(derive(self.config.seed, "latents"), recipe.device):
-            recipe.fit_latents(draw, data)
+            recipe.fit_latents(draw)
         generator = torch.Generator().manual_seed(derive(self.config.seed, "preview"))
         noise = torch.randn(_PREVIEW_SAMPLES, self.config.latent_dim, generator=generator)
-        samples = self._values(recipe.sample(noise))
+        numbers = torch.arange(_PREVIEW_SAMPLES) % max(1, len(self.classes))
+        samples = self._values(recipe.sample(noise, numbers))
         arrays = {"samples": _small(samples)}
-        shown = (held_out if len(held_out) else data)[:_PREVIEW_PAIRS]
-        reconstructed = recipe.reconstruct(shown)
+        shown = pairs.first(_PREVIEW_PAIRS)
+        reconstructed = recipe.reconstruct(shown.images, shown.classes)
         if reconstructed is not None:
-            arrays["originals"] = _small(self._values(shown))
+            arrays["originals"] = _small(self._values(shown.images))
             arrays["reconstructions"] = _small(self._values(reconstructed))
         arrays["wavelengths_nm"] = self.train.wavelengths_nm
         for name, images in (("synthetic", samples), ("real", self.train.images)):

@@ -40,6 +40,7 @@ def train(
     diagnosis: str | None,
     run: RunFolder,
     screen: Screen | None = None,
+    fabric: Any = None,
 ) -> dict[str, Any]:
     """Train a generator on the training split of a study's crops.
 
@@ -52,9 +53,11 @@ def train(
     diagnosis : str or None
         Learn from crops of this diagnosis; None for all.
     run : RunFolder
-        A new run folder.
+        A new run folder; the same one in every process.
     screen : Screen, optional
         A terminal to show progress on; the events are written in any case.
+    fabric : lightning.fabric.Fabric, optional
+        From `launch`; by default it is called here, which does for a single process.
 
     Returns
     -------
@@ -70,12 +73,34 @@ def train(
         If the training diverged, ran out of memory, or could not save.
     """
     with _telling(run):
-        if run.checkpoints_dir.exists():
-            raise InputError("this run folder has been used", where=run.path, fix="use --resume to go on with it")
+        fabric = fabric or launch(config)
         study = Study.open(Path(study_root))
         named = Diagnosis.parse(diagnosis).value if diagnosis else ""
-        run.write_config({**_ordered(config), "run": _about(run, study, named)})
-        return _fit(study, config, named, run, screen, kept=None)
+        if fabric.is_global_zero:
+            if run.checkpoints_dir.exists():
+                raise InputError("this run folder has been used", where=run.path, fix="use --resume to go on with it")
+            run.write_config({**_ordered(config), "run": _about(run, study, named)})
+        fabric.barrier()  # the others read the configuration from the folder
+        return _fit(fabric, study, config, named, run, screen, kept=None)
+
+
+def launch(config: ModelConfig) -> Any:
+    """Return Lightning Fabric for a configuration, with the processes it asks for; see `device.make_fabric`.
+
+    Raises
+    ------
+    InputError
+        If the device is not there, or the images of a batch cannot be shared evenly.
+    """
+    processes = config.devices * config.num_nodes
+    for name in ("batch_size", "max_images"):
+        if getattr(config, name) % processes:
+            raise InputError(
+                f"{getattr(config, name)} images cannot be shared evenly by {processes} processes",
+                where=name,
+                fix=f"use a multiple of {processes}",
+            )
+    return make_fabric(config.device, config.precision, devices=config.devices, num_nodes=config.num_nodes)
 
 
 def resume(run: RunFolder, *, screen: Screen | None = None) -> dict[str, Any]:
@@ -111,17 +136,23 @@ def resume(run: RunFolder, *, screen: Screen | None = None) -> dict[str, Any]:
     state = run.state()
     if state.status == "done":
         return {"run": str(run.path), "status": "done", **state.result}
-    job = attach(run)
-    if job is not None and job.pid != os.getpid():
-        raise InputError(f"process {job.pid} is still training in this run", where=run.path, fix="stop it first")
     with _telling(run):
+        fabric = launch(config)
+        if fabric.is_global_zero:
+            job = attach(run)
+            if job is not None and job.pid != os.getpid():
+                raise InputError(
+                    f"process {job.pid} is still training in this run", where=run.path, fix="stop it first"
+                )
         study = study_of(run)
         last = run.checkpoints_dir / "last.pt"
         kept = checkpoints.load(last) if last.exists() else None
-        return _fit(study, config, about.get("diagnosis", ""), run, screen, kept=kept, resumed=True)
+        fabric.barrier()  # before the first of them writes here again
+        return _fit(fabric, study, config, about.get("diagnosis", ""), run, screen, kept=kept, resumed=True)
 
 
 def _fit(
+    fabric: Any,
     study: Study,
     config: ModelConfig,
     diagnosis: str,
@@ -132,12 +163,14 @@ def _fit(
     resumed: bool = False,
 ) -> dict[str, Any]:
     began = time.monotonic()
-    fabric = make_fabric(config.device, config.precision)
     report = Report(run, "train", screen=screen)
     resumed_at = (kept.images if kept else 0) if resumed else None
-    report.started(describe_device(fabric.device), resumed_at)
+    writes = fabric.is_global_zero
+    device = describe_device(fabric.device, fabric.world_size)
+    if writes:
+        report.started(device, resumed_at)
     with stop_requests(run) as should_stop:
-        images, val = _load(study, config, diagnosis, report)
+        images, val, warnings = _load(study, config, diagnosis)
         if kept is not None and kept.fingerprint != images.fingerprint:
             raise InputError(
                 "the training crops are not those this run began with", where=run.path, fix="start a new run"
@@ -147,18 +180,25 @@ def _fit(
         else:
             normalisation = Normalisation.from_json(kept.normalisation)
         stored = run.config
-        stored["run"] |= {"device": describe_device(fabric.device), "data_fingerprint": images.fingerprint}
-        run.write_config(stored)
+        if writes:
+            for message in warnings:
+                report.warn(message)
+            stored["run"] |= {"device": device, "data_fingerprint": images.fingerprint}
+            run.write_config(stored)
+        classes = tuple(kept.classes) if kept else _classes(images, config)
 
         with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
-            torch.manual_seed(config.seed)
-            recipe = recipe_for(stored["model"])(config, images.images.shape[1])
+            torch.manual_seed(config.seed)  # the same first weights in every process
+            recipe = recipe_for(stored["model"])(config, images.images.shape[1], max(1, len(classes)))
             recipe.setup(fabric)
-            training = Training(run, config, recipe, images, val, normalisation, diagnosis, report, should_stop)
+            training = Training(
+                run, config, recipe, images, val, normalisation, diagnosis, report, should_stop, fabric, classes
+            )
             if kept is not None:
                 recipe.load_state(kept.recipe)
                 training.images, training.steps, training.best = kept.images, kept.steps, dict(kept.best)
             status = training.fit()
+    fabric.barrier()  # the last checkpoint is written
     seconds = time.monotonic() - began
     result = {
         "images": training.images,
@@ -168,15 +208,21 @@ def _fit(
         "val": len(val),
         "best": training.best,
     }
-    if status == "done":
+    if writes and status == "done":
         run.append("done", images=training.images, result=result)
-    else:
+    elif writes:
         run.clear_stop()
         run.append("stopped", images=training.images, result=result)
     return {"run": str(run.path), "status": status, **result}
 
 
-def _load(study: Study, config: ModelConfig, diagnosis: str, report: Report) -> tuple[ImageSet, ImageSet]:
+def _classes(images: ImageSet, config: ModelConfig) -> tuple[str, ...]:
+    """The diagnoses that a model is conditioned on, sorted; none for a model without conditions."""
+    return tuple(sorted({record.diagnosis.value for record in images.records})) if config.conditional else ()
+
+
+def _load(study: Study, config: ModelConfig, diagnosis: str) -> tuple[ImageSet, ImageSet, list[str]]:
+    """Training and validation images, and what is to be said of them."""
     wanted = diagnosis or None
     images = load_images(study, {"train"}, image_size=config.image_size, diagnosis=wanted)
     what = f"{Diagnosis(diagnosis).label} crops" if diagnosis else "crops"
@@ -187,15 +233,16 @@ def _load(study: Study, config: ModelConfig, diagnosis: str, report: Report) -> 
             fix="add cubes and crop them",
         )
     val = load_images(study, {"val"}, image_size=config.image_size, diagnosis=wanted)
-    for message in (*images.warnings, *val.warnings):
-        report.warn(message)
+    if config.conditional:
+        val = val.only(_classes(images, config))
+    warnings = [*images.warnings, *val.warnings]
     if len(images) < config.batch_size:
-        report.warn(
+        warnings.append(
             f"only {len(images)} {what} to train on, fewer than a batch of {config.batch_size}: images repeat in it"
         )
     if not len(val):
-        report.warn(f"no {what} in the validation split: the best checkpoint is simply the last")
-    return images, val
+        warnings.append(f"no {what} in the validation split: the best checkpoint is simply the last")
+    return images, val, warnings
 
 
 @contextlib.contextmanager

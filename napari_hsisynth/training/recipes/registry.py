@@ -10,41 +10,64 @@ import torch
 from torch import Tensor
 
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.training.batch import Batch
+from napari_hsisynth.training.normalisation import Normalisation
 
 
 class Recipe(Protocol):
-    """A model family in training. Images are normalised, of shape (n, bands, y, x), on the recipe's device."""
+    """A model family in training.
 
-    def __init__(self, config: Any, bands: int) -> None: ...
+    Parameters
+    ----------
+    config : ModelConfig
+        Of the family.
+    bands : int
+        Number of spectral bands.
+    classes : int
+        Diagnoses that the model is conditioned on; 1 for a model without conditions.
+    """
+
+    def __init__(self, config: Any, bands: int, classes: int = 1) -> None: ...
 
     def to(self, device: torch.device) -> None:
         """Move the averaged network, all that drawing samples needs, to a device."""
 
     def setup(self, fabric: Any) -> None:
-        """Move everything to Fabric's device and hand networks and optimisers to it."""
+        """Move everything to the device of a launched Fabric and make the optimisers.
 
-    def step(self, images: Tensor) -> Mapping[str, Tensor]:
-        """Take one optimiser step on a batch; return scalars to plot, without waiting for the device.
+        Networks are not handed to Fabric: steps average gradients by `batch.average_gradients`, and compute the forward
+        under ``fabric.autocast()``.
+        """
 
-        Draws from torch's global generator, which the loop has seeded for this step.
+    def prepare(self, spectra: Tensor, normalisation: Normalisation) -> None:
+        """Take from the training data what the networks keep of it; once, before the first step of a new run.
+
+        `spectra` are normalised pixels, shape (n, bands), the same in every process.
+        """
+
+    def step(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Learn from a batch; return scalars to plot, "loss" among them, without waiting for the device.
+
+        Draws from torch's global generator, which the loop has seeded for this step alike in all processes; what
+        belongs to an image is drawn by the batch.
         """
 
     def healthy(self) -> bool:
         """Whether every weight is finite."""
 
-    def validate(self, images: Tensor, seed: int) -> dict[str, float]:
+    def validate(self, held_out: Batch, seed: int) -> dict[str, float]:
         """Figures on held-out images by the averaged network; ``score`` is the one to choose by, the higher the better.
 
         Changes nothing in the recipe.
         """
 
-    def fit_latents(self, draw: Callable[[int], Tensor], images: Tensor) -> None:
-        """Learn where latents lie; ``draw(n)`` gives n augmented training images, `images` are all as they are."""
+    def fit_latents(self, draw: Callable[[int], Batch]) -> None:
+        """Learn where latents lie; ``draw(n)`` gives n augmented training images."""
 
-    def sample(self, noise: Tensor) -> Tensor:
-        """Normalised images from standard normal `noise` (n, latent_dim)."""
+    def sample(self, noise: Tensor, classes: Tensor) -> Tensor:
+        """Normalised images from standard normal `noise` (n, latent_dim), each of a class, shape (n,)."""
 
-    def reconstruct(self, images: Tensor) -> Tensor | None:
+    def reconstruct(self, images: Tensor, classes: Tensor) -> Tensor | None:
         """What the model makes of given images; None for a family that does not encode."""
 
     def state(self) -> dict[str, Any]:

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from napari_hsisynth.models.vae import VAE
+from napari_hsisynth.training.batch import Batch, average_gradients
 from napari_hsisynth.training.config import VAEConfig
 from napari_hsisynth.training.ema import Average
+from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes.latents import LatentGaussian
 from napari_hsisynth.training.recipes.registry import register
 
@@ -67,11 +69,11 @@ class VAERecipe:
         Number of spectral bands.
     """
 
-    def __init__(self, config: VAEConfig, bands: int) -> None:
+    def __init__(self, config: VAEConfig, bands: int, classes: int = 1) -> None:
         self.config = config
         self.plain = VAE(bands=bands, image_size=config.image_size, latent_dim=config.latent_dim, width=config.width)
         self.average = Average(self.plain, config.ema_decay)
-        self.optimiser: Any = torch.optim.Adam(self.plain.parameters(), lr=config.lr, betas=(0.9, 0.99))
+        self.optimiser: Any = None
         self.network: Any = self.plain
         self.variance = torch.ones(bands)
         self.latents = LatentGaussian.prior(config.latent_dim)
@@ -89,22 +91,29 @@ class VAERecipe:
         self.variance = self.variance.to(device)
 
     def setup(self, fabric: Any) -> None:
-        """Hand network and optimiser to Fabric, which moves them to its device."""
+        """Move everything to Fabric's device and make the optimiser."""
         self.fabric = fabric
-        network = torch.compile(self.plain) if self.config.compile else self.plain
-        self.network, self.optimiser = fabric.setup(network, self.optimiser)
+        self.plain.to(fabric.device)
+        self.network = torch.compile(self.plain) if self.config.compile else self.plain
+        self.optimiser = torch.optim.Adam(self.plain.parameters(), lr=self.config.lr, betas=(0.9, 0.99))
         self.to(fabric.device)
 
-    def step(self, images: Tensor) -> dict[str, Tensor]:
+    def prepare(self, spectra: Tensor, normalisation: Normalisation) -> None:
+        """Nothing is taken from the data beforehand."""
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
         """Raise the ELBO of a batch by one step of Adam."""
-        noise = torch.randn(len(images), self.config.latent_dim, device=images.device)
-        reconstruction, mean, log_variance = self.network(images, noise)
+        images = batch.images
+        with self.fabric.autocast():
+            reconstruction, mean, log_variance = self.network(images, batch.normal(self.config.latent_dim))
         squared_error = (images - reconstruction.detach()).square().mean(dim=(0, 2, 3))
+        squared_error = self.fabric.all_reduce(squared_error, reduce_op="mean")  # one likelihood for all processes
         variance = squared_error.clamp_min(_LEAST_VARIANCE)
         elbo, kl = gaussian_elbo(images, reconstruction, mean, log_variance, variance, self.config.beta)
         # per value only so that gradients have a handy size; Adam and the balance of the two terms do not notice
         loss = -elbo.mean() / self.values
-        self.fabric.backward(loss)
+        loss.backward()
+        average_gradients(self.fabric, list(self.plain.parameters()))
         norm = torch.nn.utils.clip_grad_norm_(self.plain.parameters(), 1.0)
         self.optimiser.step()
         self.optimiser.zero_grad()
@@ -122,8 +131,9 @@ class VAERecipe:
         return all(bool(torch.isfinite(weight).all()) for weight in self.plain.parameters())
 
     @torch.no_grad()
-    def validate(self, images: Tensor, seed: int) -> dict[str, float]:
+    def validate(self, held_out: Batch, seed: int) -> dict[str, float]:
         """Loss of held-out images, as in training; by the averaged network and the running variance."""
+        images = held_out.images
         generator = torch.Generator().manual_seed(seed)  # the same noise on every device and at every validation
         total = 0.0
         for batch in images.split(_FIT_BATCH):
@@ -135,20 +145,20 @@ class VAERecipe:
         return {"loss": -elbo, "score": elbo}
 
     @torch.no_grad()
-    def fit_latents(self, draw: Callable[[int], Tensor], images: Tensor) -> None:
+    def fit_latents(self, draw: Callable[[int], Batch]) -> None:
         """Fit the normal distribution that samples are drawn from, see `LatentGaussian`."""
         batches = [draw(_FIT_BATCH) for _ in range(_FIT_IMAGES // _FIT_BATCH)]
-        encoded = [self.average.network.encode(batch) for batch in batches]
+        encoded = [self.average.network.encode(batch.images) for batch in batches]
         means, log_variances = (torch.cat(parts) for parts in zip(*encoded, strict=True))
         self.latents = LatentGaussian.fit(means, log_variances.exp())
 
     @torch.no_grad()
-    def sample(self, noise: Tensor) -> Tensor:
+    def sample(self, noise: Tensor, classes: Tensor) -> Tensor:
         """Normalised images from standard normal `noise` (n, latent_dim), by the averaged network."""
         return self.average.network.decode(self.latents.latents(noise.to(self.device)))
 
     @torch.no_grad()
-    def reconstruct(self, images: Tensor) -> Tensor:
+    def reconstruct(self, images: Tensor, classes: Tensor) -> Tensor:
         """Decode the posterior means of normalised images (n, bands, y, x)."""
         parts = [self.average.network.decode(self.average.network.encode(p)[0]) for p in images.split(_FIT_BATCH)]
         return torch.cat(parts)
@@ -159,7 +169,7 @@ class VAERecipe:
             "network": self.plain.state_dict(),
             "average": self.average.network.state_dict(),
             "average_steps": self.average.steps,
-            "optimiser": self.optimiser.state_dict(),
+            "optimiser": self.optimiser.state_dict() if self.optimiser else {},
             "variance": self.variance,
             "latent_mean": self.latents.mean,
             "latent_factor": self.latents.factor,
@@ -170,6 +180,7 @@ class VAERecipe:
         self.plain.load_state_dict(state["network"])
         self.average.network.load_state_dict(state["average"])
         self.average.steps = int(state["average_steps"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        if self.optimiser:  # not where samples are only drawn
+            self.optimiser.load_state_dict(state["optimiser"])
         self.variance = state["variance"].to(self.device)
         self.latents = LatentGaussian(state["latent_mean"].cpu(), state["latent_factor"].cpu())
