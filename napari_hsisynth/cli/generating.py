@@ -38,11 +38,13 @@ def add_verbs(verbs: Verbs) -> None:
     """Add the verbs of this file."""
     p = verbs.add("train", train)
     p.add_argument("study", type=Path)
-    p.add_argument("--model", default=None, help="vae")
+    p.add_argument("--model", default=None, metavar="M", help="vae (default) or dcgan")
     p.add_argument("--diagnosis", help="train on the crops of this diagnosis only (default: all)")
     p.add_argument("--preset", help="a named set of values, for example try or good")
     p.add_argument("--config", type=Path, metavar="FILE", help="YAML with the configuration's fields")
     p.add_argument("--set", action="append", default=[], metavar="K=V", help="set one field, for example --set lr=1e-4")
+    p.add_argument("--devices", type=positive, metavar="N", help="processes on each machine, one per GPU (default: 1)")
+    p.add_argument("--num-nodes", type=positive, metavar="M", help="machines, each running this command (default: 1)")
     p.add_argument("--resume", type=Path, metavar="RUN", help="go on with a stopped run")
     verbs.job(p)
 

@@ -46,6 +46,8 @@ def train_command(args: argparse.Namespace, out: Output) -> int:
             name = f"{_model(config)}-{diagnosis or 'all'}"
             run = RunFolder(fabric.broadcast(str(new_run(study.root, name).path) if fabric.is_global_zero else ""))
         result = training.train(study.root, config, diagnosis=diagnosis, run=run, screen=out, fabric=fabric)
+    if not training.is_first_process():
+        return 0
     out.note(f"{result['status']} at {result['images']:,} images")
     out.result(result, result["run"])
     return 0
@@ -65,7 +67,9 @@ def _training() -> Any:
 
 
 def _checked(args: argparse.Namespace) -> tuple[ModelConfig, Study, str | None]:
-    config = parse(settings(args.model, args.preset, args.config, args.set))
+    machines = {"devices": args.devices, "num_nodes": args.num_nodes}
+    changes = [f"{name}={count}" for name, count in machines.items() if count is not None]
+    config = parse(settings(args.model, args.preset, args.config, [*args.set, *changes]))
     study = Study.open(args.study)
     diagnosis = None if args.diagnosis is None else Diagnosis.parse(args.diagnosis, where="--diagnosis").value
     records = study.crops()
@@ -124,6 +128,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _run_to_resume(args: argparse.Namespace) -> RunFolder:
     given = {"--model": args.model, "--diagnosis": args.diagnosis, "--preset": args.preset, "--config": args.config}
+    given |= {"--devices": args.devices, "--num-nodes": args.num_nodes}
     for flag, value in {**given, "--set": args.set or None}.items():
         if value is not None:
             raise InputError("a resumed run keeps its settings", where=flag, fix="leave it out, or start a new run")

@@ -61,8 +61,10 @@ class ModelConfig(BaseModel):
     device: Literal["auto", "cpu", "cuda", "mps"] = _setting(
         "auto", "Where to train; auto takes a CUDA GPU, else Apple's, else the CPU"
     )
-    precision: Literal["32", "bf16"] = _setting(
-        "32", "Arithmetic of the network; bf16 is faster on recent GPUs", advanced=True
+    precision: Literal["auto", "32", "tf32", "bf16"] = _setting(
+        "auto",
+        "Arithmetic of the networks; auto takes bf16 on GPUs that have it (with TF32 for the rest), else 32 bits",
+        advanced=True,
     )
     devices: Count = _setting(
         1,

@@ -207,6 +207,8 @@ class Training:
         if reconstructed is not None:
             arrays["originals"] = _small(self._values(shown.images))
             arrays["reconstructions"] = _small(self._values(reconstructed))
+        if self.classes:
+            arrays |= {"sample_classes": numbers.numpy(), "class_names": np.array(self.classes)}
         arrays["wavelengths_nm"] = self.train.wavelengths_nm
         for name, images in (("synthetic", samples), ("real", self.train.images)):
             arrays[f"{name}_mean"] = images.mean(axis=(0, 2, 3), dtype=np.float64)

@@ -20,13 +20,15 @@ from napari_hsisynth.study import Diagnosis, Study
 from napari_hsisynth.training import checkpoint as checkpoints
 from napari_hsisynth.training.config import ModelConfig, parse
 from napari_hsisynth.training.data import ImageSet, load_images
-from napari_hsisynth.training.device import describe_device, make_fabric
+from napari_hsisynth.training.device import describe_device, is_first_process, make_fabric
 from napari_hsisynth.training.generator import study_of
 from napari_hsisynth.training.loop import Diverged, Training
 from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes import recipe_for
 from napari_hsisynth.training.reporting import Report, Screen
 from napari_hsisynth.training.stopping import stop_requests
+
+__all__ = ["TrainingFailed", "is_first_process", "launch", "resume", "train"]
 
 
 class TrainingFailed(RuntimeError):
@@ -278,7 +280,10 @@ def _fail(run: RunFolder, message: str) -> None:
     with contextlib.suppress(
         OSError
     ):  # a full or read-only folder cannot even take the message; the caller says it too
-        run.append("failed", message=message)
+        if is_first_process():
+            run.append("failed", message=message)
+        else:  # the first one fails for want of this one, and its reason would hide the cause
+            run.append("warning", message=f"process {torch.distributed.get_rank()}: {message}")
 
 
 def _ordered(config: ModelConfig) -> dict[str, Any]:
