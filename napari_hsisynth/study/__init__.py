@@ -18,7 +18,15 @@ from napari_hsisynth.study.import_hsidermoscopy import ImportReport, import_hsid
 from napari_hsisynth.study.instance import Instance
 from napari_hsisynth.study.manifest import Entry
 from napari_hsisynth.study.putting_back import PutBack, put_back
-from napari_hsisynth.study.splits import HELD_OUT
+from napari_hsisynth.study.splits import (
+    HELD_OUT,
+    SplitChange,
+    SplitRow,
+    planned_change,
+    reassign,
+    reassign_each,
+    split_table,
+)
 from napari_hsisynth.study.storage import Cancelled
 from napari_hsisynth.study.study import Study
 
@@ -41,16 +49,22 @@ __all__ = [
     "Instance",
     "PlannedCrop",
     "PutBack",
+    "SplitChange",
+    "SplitRow",
     "Study",
     "class_spectra",
     "import_hsidermoscopy",
     "lesion_means",
     "load_collection",
     "make_crops",
+    "planned_change",
     "planned_crops",
     "put_back",
     "read_crop",
     "read_crops_index",
+    "reassign",
+    "reassign_each",
+    "split_table",
     "whole_crop",
     "write_crop",
     "write_crops_index",

@@ -1,30 +1,37 @@
-"""Which cubes train and which are held out: drawn once, stored in ``splits.csv``, never moved."""
+"""Which cubes train and which are held out: drawn once, stored in ``splits.csv``, moved by nobody but the user."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from napari_hsisynth.atomic import write_text
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study.diagnosis import Diagnosis
 from napari_hsisynth.study.manifest import Entry
-from napari_hsisynth.study.storage import study_lock
+from napari_hsisynth.study.split_file import HELD_OUT, NAMES, SPLITS, Split, read_split, write_split
+from napari_hsisynth.study.split_runs import OutdatedRun, keep_split_of_runs, outdated_runs
+from napari_hsisynth.study.storage import study_lock, writing
 
 if TYPE_CHECKING:
     from napari_hsisynth.study.study import Study
 
-SPLITS = "splits.csv"
-Split = Literal["train", "val", "test"]
-NAMES: tuple[Split, ...] = ("train", "val", "test")
-
-#: What is held out is val + test; val only chooses the best checkpoint.
-HELD_OUT: tuple[Split, ...] = ("val", "test")
+__all__ = [
+    "HELD_OUT",
+    "NAMES",
+    "Split",
+    "SplitChange",
+    "SplitRow",
+    "draw",
+    "planned_change",
+    "reassign",
+    "reassign_each",
+    "split_table",
+    "stored_splits",
+]
 
 _HELD_OUT_FRACTION = 0.15  # each of val and test
 
@@ -51,17 +58,190 @@ def stored_splits(study: Study, *, seed: int | None = None) -> dict[str, Split]:
         split cannot be stored.
     """
     path = study.root / SPLITS
-    split, stored_seed = _read(path)
+    split, stored_seed = read_split(path)
     _check_seed(path, seed, stored_seed)
     if any(entry.id not in split for entry in study.entries):
         with study_lock(study.root):
-            split, stored_seed = _read(path)  # another process may have drawn it while we waited
+            split, stored_seed = read_split(path)  # another process may have drawn it while we waited
             _check_seed(path, seed, stored_seed)
             used = next((value for value in (stored_seed, seed) if value is not None), 0)
             split = draw(study.entries, split, seed=used, positive=study.positive)
-            _write(path, split, used)
+            write_split(path, split, used)
     _check_patients(path, study.entries, split)
     return {entry.id: split[entry.id] for entry in study.entries}
+
+
+@dataclass(frozen=True)
+class SplitChange:
+    """What a change of the split does, or has done.
+
+    Parameters
+    ----------
+    moved : mapping of str to (Split, Split)
+        Cube ids with the side they stood on and the one they stand on now; whole patients.
+    outdated : tuple of OutdatedRun
+        Runs that used another split than the new one, be it the present or an older one.
+    notes : tuple of str
+        What the new split lacks, one sentence each.
+    """
+
+    moved: Mapping[str, tuple[Split, Split]]
+    outdated: tuple[OutdatedRun, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def reassign(study: Study, names: str | Iterable[str], split: Split) -> SplitChange:
+    """Move cubes to another side; all cubes of a patient go together.
+
+    Runs that there are keep a copy of the split they used, see `split_runs`.
+
+    Parameters
+    ----------
+    study : Study
+        With the cubes.
+    names : str or iterable of str
+        Ids of cubes, or patients.
+    split : {"train", "val", "test"}
+        Where to.
+
+    Returns
+    -------
+    SplitChange
+        What was moved, and which runs no longer compare with new ones.
+
+    Raises
+    ------
+    InputError
+        If there is no such cube, patient or side, if nothing would be left to train on, or if the study cannot be
+        written. Nothing is moved then.
+    """
+    return reassign_each(study, dict.fromkeys([names] if isinstance(names, str) else names, split))
+
+
+def reassign_each(study: Study, sides: Mapping[str, Split]) -> SplitChange:
+    """Move several cubes or patients to a side each, all or none; otherwise as `reassign`."""
+    path = study.root / SPLITS
+    with study_lock(study.root):
+        study.reload()
+        old, seed = _complete(study)
+        new = _with_moved(study, old, sides)
+        if new != old:
+            keep_split_of_runs(study, old, seed)  # first: a process killed in between has only made true copies
+            with writing(path):
+                write_split(path, new, seed)
+    return _change(study, old, new)
+
+
+def planned_change(study: Study, sides: Mapping[str, Split]) -> SplitChange:
+    """Say what `reassign_each` would do, and raise what it would raise, without doing it."""
+    old, _ = _complete(study)
+    new = _with_moved(study, old, sides)
+    return _change(study, old, new, not_kept_yet=old)
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    """The split of one diagnosis.
+
+    Parameters
+    ----------
+    diagnosis : Diagnosis
+        Of cubes; of crops their own.
+    cubes, patients, crops : mapping of {"train", "val", "test"} to int
+        How many there are on each side. Cubes without a patient count in `cubes` only.
+    """
+
+    diagnosis: Diagnosis
+    cubes: Mapping[Split, int]
+    patients: Mapping[Split, int]
+    crops: Mapping[Split, int]
+
+
+def split_table(study: Study) -> tuple[SplitRow, ...]:
+    """Count cubes, patients and crops per diagnosis and split, without reading any cube.
+
+    Parameters
+    ----------
+    study : Study
+        Its split is drawn and stored if this is the first use.
+
+    Returns
+    -------
+    tuple of SplitRow
+        One per diagnosis that occurs, in the order of `Diagnosis`.
+    """
+    split = stored_splits(study)
+    cubes = Counter((entry.diagnosis, split[entry.id]) for entry in study.entries)
+    patients = Counter({(e.diagnosis, split[e.id], e.patient) for e in study.entries if e.patient})
+    of_patients = Counter((diagnosis, side) for diagnosis, side, _ in patients)
+    crops = Counter((record.diagnosis, split[record.cube_id]) for record in study.crops() if record.cube_id in split)
+    return tuple(
+        SplitRow(
+            diagnosis, *({side: counts[diagnosis, side] for side in NAMES} for counts in (cubes, of_patients, crops))
+        )
+        for diagnosis in Diagnosis
+        if any(counts[diagnosis, side] for counts in (cubes, crops) for side in NAMES)
+    )
+
+
+def _complete(study: Study) -> tuple[dict[str, Split], int]:
+    """The stored split with what is not drawn yet, and its seed; patients on several sides are let through."""
+    split, seed = read_split(study.root / SPLITS)
+    return draw(study.entries, split, seed=seed or 0, positive=study.positive), seed or 0
+
+
+def _with_moved(study: Study, old: Mapping[str, Split], sides: Mapping[str, Split]) -> dict[str, Split]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for entry in study.entries:
+        groups[_group(entry)].append(entry.id)
+    wanted: dict[str, Split] = {}
+    for name, side in sides.items():
+        if side not in NAMES:
+            raise InputError(f"no split '{side}'", where=name, fix=f"use one of: {', '.join(NAMES)}")
+        group = _group_named(study, name, groups)
+        if wanted.setdefault(group, side) != side:
+            raise InputError(
+                f"{group} cannot be in {wanted[group]} and in {side}", where=name, fix="cubes of a patient go together"
+            )
+    new = {**old, **{cube_id: side for group, side in wanted.items() for cube_id in groups[group]}}
+    if wanted and not any(new[entry.id] == "train" for entry in study.entries):
+        raise InputError("no cube would be left to train on", where=study.root / SPLITS, fix="leave some in train")
+    return new
+
+
+def _group_named(study: Study, name: str, groups: Mapping[str, list[str]]) -> str:
+    """The patient (or single cube) that a cube's id or a patient's name means."""
+    of_cube = next((_group(entry) for entry in study.entries if entry.id == name), None)
+    of_patient = f"patient {name}" if f"patient {name}" in groups else None
+    if of_cube and of_patient and of_cube != of_patient:
+        raise InputError(
+            f"'{name}' is a cube and also a patient without it",
+            where=study.root,
+            fix="name another cube of the patient",
+        )
+    found = of_cube or of_patient
+    if found is None:
+        raise InputError(f"no cube and no patient '{name}' in this study", where=study.root)
+    return found
+
+
+def _change(
+    study: Study, old: Mapping[str, Split], new: Mapping[str, Split], *, not_kept_yet: Mapping[str, Split] | None = None
+) -> SplitChange:
+    moved = {cube_id: (old[cube_id], side) for cube_id, side in sorted(new.items()) if old[cube_id] != side}
+    return SplitChange(moved, outdated_runs(study, new, not_kept_yet=not_kept_yet), tuple(_lacks(study.entries, new)))
+
+
+def _lacks(entries: Sequence[Entry], split: Mapping[str, Split]) -> Iterable[str]:
+    there = {split[entry.id] for entry in entries}
+    if "val" not in there:
+        yield "no cube in val: the best checkpoint of a run will simply be its last"
+    if not there & set(HELD_OUT):
+        yield "no cube is held out: nothing is left to measure on"
+    trained = {entry.diagnosis for entry in entries if split[entry.id] == "train"}
+    for diagnosis in Diagnosis:
+        if diagnosis not in trained and any(entry.diagnosis is diagnosis for entry in entries):
+            yield f"no cube of {diagnosis.label} in train"
 
 
 def draw(
@@ -139,36 +319,6 @@ def _quotas(cubes: int) -> dict[Split, int]:
 
 def _lot(seed: int, name: str) -> str:
     return hashlib.sha256(f"{seed} {name}".encode()).hexdigest()
-
-
-def _read(path: Path) -> tuple[dict[str, Split], int | None]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return {}, None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    split: dict[str, Split] = {}
-    seeds = set()
-    for row in reader:
-        where = f"{path} line {reader.line_num}"
-        side = next((name for name in NAMES if name == row.get("split")), None)
-        if side is None or not row.get("id"):
-            raise InputError("needs an id and a split of train, val or test", where=where)
-        if row["id"] in split:
-            raise InputError(f"cube '{row['id']}' is there twice", where=where)
-        split[row["id"]] = side
-        seeds.add(row.get("seed") or "0")
-    if len(seeds) > 1 or not all(seed.lstrip("-").isdecimal() for seed in seeds):
-        raise InputError("the column seed must hold one whole number", where=path)
-    return split, int(seeds.pop()) if seeds else None
-
-
-def _write(path: Path, split: Mapping[str, Split], seed: int) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("id", "split", "seed"))
-    writer.writerows((cube_id, split[cube_id], seed) for cube_id in sorted(split))
-    write_text(path, text.getvalue())
 
 
 def _check_seed(path: Path, asked: int | None, stored: int | None) -> None:
