@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_hsisynth.models.spectral_decoder import SpectralDecoder
+
 #: The pyramid ends at this side, px; below it a lesion has no layout left to describe.
 _COARSEST_PX = 4
 #: Deeper layers have at most this many times the channels of the first.
@@ -40,6 +42,8 @@ class VAE(nn.Module):
         Length of the latent vector.
     width : int
         Channels of the finest level; each coarser one has twice as many, up to 8 times.
+    spectra : SpectralDecoder, optional
+        Makes the bands of the pictures' channels; by default these are the bands.
 
     Examples
     --------
@@ -49,8 +53,17 @@ class VAE(nn.Module):
     ((2, 8), (2, 16, 64, 64))
     """
 
-    def __init__(self, *, bands: int, image_size: int, latent_dim: int = 64, width: int = 32) -> None:
+    def __init__(
+        self,
+        *,
+        bands: int,
+        image_size: int,
+        latent_dim: int = 64,
+        width: int = 32,
+        spectra: SpectralDecoder | None = None,
+    ) -> None:
         super().__init__()
+        self.spectra = spectra or SpectralDecoder(bands)
         self.sides = pyramid(image_size)
         channels = [min(2**level, _WIDEST) * width for level in range(len(self.sides))]
         self.coarsest = (channels[-1], self.sides[-1], self.sides[-1])
@@ -68,7 +81,7 @@ class VAE(nn.Module):
         self.levels = nn.ModuleList(
             _Residual(channels[level], channels[min(level + 1, len(channels) - 1)]) for level in levels
         )
-        self.pictures = nn.ModuleList(nn.Conv2d(channels[level], bands, 1) for level in levels)
+        self.pictures = nn.ModuleList(nn.Conv2d(channels[level], self.spectra.maps, 1) for level in levels)
 
         # the encoder at full strength, so that latents tell images apart from the first step on; the decoder from small
         for module in self.encoder.modules():
@@ -91,7 +104,7 @@ class VAE(nn.Module):
             coarser = 0 if image is None else F.interpolate(image, size=(side, side), mode="bilinear")
             image = coarser + picture(features)
         assert image is not None
-        return image.float()
+        return self.spectra(image)
 
     def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruct `images` (n, bands, y, x) through latents drawn with standard normal `noise` (n, latent_dim).

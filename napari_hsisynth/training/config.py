@@ -51,6 +51,14 @@ class ModelConfig(BaseModel):
     conditional: bool = _setting(
         False, "Learn every diagnosis with one model that is told which; samples are then drawn by diagnosis"
     )
+    spectral_basis: Literal["none", "pca", "nmf"] = _setting(
+        "none",
+        "Make no spectra but mixtures of a few that are fitted to the training split: pca keeps to their subspace, "
+        "nmf mixes non-negative spectra with non-negative weights",
+    )
+    basis_components: Count = _setting(
+        6, "Components of the spectral basis, at most as many as bands", "components", advanced=True, ge=2, le=1024
+    )
     augment: bool = _setting(True, "Show flipped, shifted, scaled and rotated versions; spectra stay as they are")
     preview_every: Count = _setting(
         4_000, "A preview of samples is made every so many images", "images", ge=1, le=10**9

@@ -95,7 +95,10 @@ class Training:
         sums: dict[str, Tensor] = {}
         summed = 0
         if not self.images:
-            recipe.prepare(data.spectra(_PREPARED_SPECTRA, derive(config.seed, "spectra")), self.normalisation)
+            spectra = data.spectra(_PREPARED_SPECTRA, derive(config.seed, "spectra"))
+            for warning in recipe.prepare(spectra, self.normalisation) or ():
+                if writes:
+                    self.report.warn(warning)
 
         def draw(count: int) -> Batch:
             return augment(data.draw(count))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
@@ -39,10 +39,11 @@ class Recipe(Protocol):
         under ``fabric.autocast()``.
         """
 
-    def prepare(self, spectra: Tensor, normalisation: Normalisation) -> None:
+    def prepare(self, spectra: Tensor, normalisation: Normalisation) -> Sequence[str] | None:
         """Take from the training data what the networks keep of it; once, before the first step of a new run.
 
-        `spectra` are normalised pixels, shape (n, bands), the same in every process.
+        `spectra` are normalised pixels, shape (n, bands), the same in every process. Returns what the user should be
+        warned of, one sentence each.
         """
 
     def step(self, batch: Batch) -> Mapping[str, Tensor]:

@@ -16,6 +16,7 @@ from napari_hsisynth.training.ema import Average
 from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes.latents import LatentGaussian
 from napari_hsisynth.training.recipes.registry import register
+from napari_hsisynth.training.spectral_basis import decoder_for, fit_basis
 
 #: Smallest variance of the likelihood, in squared standard deviations of a band: 1 % of its contrast, below the noise.
 _LEAST_VARIANCE = 1e-4
@@ -71,7 +72,13 @@ class VAERecipe:
 
     def __init__(self, config: VAEConfig, bands: int, classes: int = 1) -> None:
         self.config = config
-        self.plain = VAE(bands=bands, image_size=config.image_size, latent_dim=config.latent_dim, width=config.width)
+        self.plain = VAE(
+            image_size=config.image_size,
+            latent_dim=config.latent_dim,
+            width=config.width,
+            spectra=decoder_for(config, bands),
+            bands=bands,
+        )
         self.average = Average(self.plain, config.ema_decay)
         self.optimiser: Any = None
         self.network: Any = self.plain
@@ -98,8 +105,9 @@ class VAERecipe:
         self.optimiser = torch.optim.Adam(self.plain.parameters(), lr=self.config.lr, betas=(0.9, 0.99))
         self.to(fabric.device)
 
-    def prepare(self, spectra: Tensor, normalisation: Normalisation) -> None:
-        """Nothing is taken from the data beforehand."""
+    def prepare(self, spectra: Tensor, normalisation: Normalisation) -> list[str]:
+        """Fit the spectral basis, if there is one."""
+        return fit_basis([self.plain.spectra, self.average.network.spectra], spectra, normalisation)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Raise the ELBO of a batch by one step of Adam."""
