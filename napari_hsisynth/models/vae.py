@@ -42,6 +42,8 @@ class VAE(nn.Module):
         Length of the latent vector.
     width : int
         Channels of the finest level; each coarser one has twice as many, up to 8 times.
+    classes : int
+        Of images; with more than one, encoder and decoder are told which.
     spectra : SpectralDecoder, optional
         Makes the bands of the pictures' channels; by default these are the bands.
 
@@ -60,10 +62,12 @@ class VAE(nn.Module):
         image_size: int,
         latent_dim: int = 64,
         width: int = 32,
+        classes: int = 1,
         spectra: SpectralDecoder | None = None,
     ) -> None:
         super().__init__()
         self.spectra = spectra or SpectralDecoder(bands)
+        self.classes = classes
         self.sides = pyramid(image_size)
         channels = [min(2**level, _WIDEST) * width for level in range(len(self.sides))]
         self.coarsest = (channels[-1], self.sides[-1], self.sides[-1])
@@ -73,10 +77,12 @@ class VAE(nn.Module):
         down: list[nn.Module] = [nn.Conv2d(bands, channels[1], 4, stride=2, padding=1)]
         for fine, coarse in pairwise(channels[1:]):
             down += [nn.SiLU(), nn.Conv2d(fine, coarse, 3, stride=2, padding=1)]
-        self.encoder = nn.Sequential(*down, _Residual(channels[-1]), nn.Flatten())
-        self.to_posterior = nn.Linear(flat, 2 * latent_dim)
+        self.encoder = nn.Sequential(*down)
+        self.summary = nn.Sequential(_Residual(channels[-1]), nn.Flatten(), nn.Linear(flat, 2 * latent_dim))
 
-        self.from_latent = nn.Linear(latent_dim, flat)
+        self.from_latent = nn.Linear(latent_dim + (classes if classes > 1 else 0), flat)
+        if classes > 1:
+            self.of_class = nn.Embedding(classes, channels[-1])
         levels = list(range(len(channels)))[::-1]
         self.levels = nn.ModuleList(
             _Residual(channels[level], channels[min(level + 1, len(channels) - 1)]) for level in levels
@@ -84,19 +90,29 @@ class VAE(nn.Module):
         self.pictures = nn.ModuleList(nn.Conv2d(channels[level], self.spectra.maps, 1) for level in levels)
 
         # the encoder at full strength, so that latents tell images apart from the first step on; the decoder from small
-        for module in self.encoder.modules():
+        for module in (*self.encoder.modules(), *self.summary.modules()):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)
 
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of the posterior, each (n, latent_dim), of normalised images (n, bands, y, x)."""
-        mean, log_variance = self.to_posterior(self.encoder(images)).float().chunk(2, dim=1)
+    def encode(self, images: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of the posterior, each (n, latent_dim), of normalised images (n, bands, y, x).
+
+        `classes` (n,) are needed where there is more than one.
+        """
+        odd = images.shape[-1] % 2  # half of an odd side is rounded up
+        features = self.encoder(F.pad(images, (0, odd, 0, odd), mode="replicate") if odd else images)
+        if self.classes > 1:
+            features = features + self.of_class(classes)[:, :, None, None]
+        mean, log_variance = self.summary(features).float().chunk(2, dim=1)
         # a posterior narrower than exp(-8) or wider than the prior by far only overflows in half precision
         return mean, log_variance.clamp(-16, 4)
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Normalised images (n, bands, y, x) from latents (n, latent_dim)."""
+    def decode(self, latents: Tensor, classes: Tensor | None = None) -> Tensor:
+        """Normalised images (n, bands, y, x) from latents (n, latent_dim), of `classes` (n,) where there are some."""
+        if self.classes > 1:
+            assert classes is not None
+            latents = torch.cat([latents, F.one_hot(classes, self.classes).to(latents)], dim=1)
         features = self.from_latent(latents).unflatten(1, self.coarsest)
         image: Tensor | None = None
         for level, picture, side in zip(self.levels, self.pictures, self.sides[::-1], strict=True):
@@ -106,7 +122,7 @@ class VAE(nn.Module):
         assert image is not None
         return self.spectra(image)
 
-    def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, images: Tensor, noise: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruct `images` (n, bands, y, x) through latents drawn with standard normal `noise` (n, latent_dim).
 
         Returns
@@ -114,8 +130,8 @@ class VAE(nn.Module):
         reconstruction, mean, log_variance : Tensor
             Shapes (n, bands, y, x), (n, latent_dim), (n, latent_dim).
         """
-        mean, log_variance = self.encode(images)
-        return self.decode(mean + noise * torch.exp(0.5 * log_variance)), mean, log_variance
+        mean, log_variance = self.encode(images, classes)
+        return self.decode(mean + noise * torch.exp(0.5 * log_variance), classes), mean, log_variance
 
 
 class _Residual(nn.Module):

@@ -227,11 +227,11 @@ class Training:
 
 def _small(images: np.ndarray) -> np.ndarray:
     """Shrink images (n, bands, y, x) for a preview by averaging whole blocks; a long run leaves many of them."""
-    factor = -(-images.shape[-1] // _PREVIEW_PX)
-    while images.shape[-1] % factor:
-        factor += 1
-    count, bands, height, width = images.shape
-    blocks = images.reshape(count, bands, height // factor, factor, width // factor, factor)
+    count, bands, side = images.shape[:3]
+    factor = -(-side // _PREVIEW_PX)
+    small = side // factor  # what is left of the last block is cut off
+    whole = images[..., : small * factor, : small * factor]
+    blocks = whole.reshape(count, bands, small, factor, small, factor)
     return blocks.mean(axis=(3, 5), dtype=np.float32)
 
 

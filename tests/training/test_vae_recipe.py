@@ -7,7 +7,7 @@ from torch import distributions
 
 from napari_hsisynth.training.ema import Average
 from napari_hsisynth.training.recipes.latents import LatentGaussian
-from napari_hsisynth.training.recipes.vae import gaussian_elbo
+from napari_hsisynth.training.recipes.objectives import gaussian_elbo
 
 
 @pytest.mark.parametrize("beta", [0.0, 1.0, 4.0])
@@ -43,6 +43,30 @@ def test_one_image_is_enough_to_fit_latents():
 def test_the_prior_is_standard_normal():
     noise = torch.randn(5, 7)
     assert torch.equal(LatentGaussian.prior(7).latents(noise), noise)
+    assert torch.equal(LatentGaussian.prior(7, 3).latents(noise, torch.tensor([0, 2, 1, 1, 0])), noise)
+
+
+def test_latents_of_each_class_lie_where_its_posteriors_do():
+    torch.manual_seed(0)
+    classes = torch.arange(40_000) % 2
+    spreads = torch.tensor([[1.0, 0.2], [0.5, 2.0]])
+    means = 3.0 * (2 * classes[:, None] - 1) + torch.randn(40_000, 2) * spreads[classes]
+    fitted = LatentGaussian.fit(means, torch.zeros_like(means), classes, 2)
+    for told in (0, 1):
+        drawn = fitted.latents(torch.randn(40_000, 2), torch.full((40_000,), told))
+        np.testing.assert_allclose(drawn.mean(dim=0), [6 * told - 3] * 2, atol=0.05)
+        np.testing.assert_allclose(drawn.std(dim=0), spreads[told], rtol=0.05)
+
+
+def test_a_rare_class_has_its_own_mean_and_the_spread_of_the_others():
+    torch.manual_seed(0)
+    means = torch.cat([torch.randn(1000, 4), torch.full((1, 4), 9.0)])
+    classes = torch.cat([torch.zeros(1000), torch.ones(1)]).long()
+    fitted = LatentGaussian.fit(means, torch.zeros_like(means), classes, 3)  # none of class 2
+    np.testing.assert_allclose(fitted.mean[1], 9.0)
+    np.testing.assert_allclose(fitted.factor[1].diagonal(), 0.8**0.5, rtol=0.1)  # 4 of 1 + 4 parts from the others
+    np.testing.assert_allclose(fitted.mean[2], means.mean(dim=0), atol=1e-5)
+    assert torch.isfinite(fitted.factor).all()
 
 
 def test_the_average_follows_weights_and_copies_buffers():

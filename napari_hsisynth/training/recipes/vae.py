@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from napari_hsisynth.training.config import VAEConfig
 from napari_hsisynth.training.ema import Average
 from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes.latents import LatentGaussian
+from napari_hsisynth.training.recipes.objectives import effective_beta, gaussian_elbo, mean_l1_and_kl
 from napari_hsisynth.training.recipes.registry import register
 from napari_hsisynth.training.spectral_basis import decoder_for, fit_basis
 
@@ -26,34 +26,6 @@ _VARIANCE_RATE = 0.02
 _FIT_IMAGES, _FIT_BATCH = 512, 64
 
 
-def gaussian_elbo(
-    images: Tensor, reconstruction: Tensor, mean: Tensor, log_variance: Tensor, variance: Tensor, beta: float
-) -> tuple[Tensor, Tensor]:
-    """Evidence lower bound of each image, as sums over pixels, bands and latents.
-
-    Parameters
-    ----------
-    images, reconstruction : Tensor, shape (n, bands, y, x)
-        Data and the decoder's mean.
-    mean, log_variance : Tensor, shape (n, latent_dim)
-        Of the posterior; the prior is standard normal.
-    variance : Tensor, shape (bands,)
-        Of the Gaussian likelihood, per band.
-    beta : float
-        Weight of the KL term.
-
-    Returns
-    -------
-    elbo, kl : Tensor, shape (n,)
-        In nats per image.
-    """
-    pixels = images.shape[-2] * images.shape[-1]
-    squared_error = (images - reconstruction).square().sum(dim=(2, 3))
-    log_likelihood = -0.5 * (pixels * torch.log(2 * math.pi * variance) + squared_error / variance).sum(dim=1)
-    kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
-    return log_likelihood - beta * kl, kl
-
-
 @register("vae")
 class VAERecipe:
     """A beta-VAE with a Gaussian likelihood whose variance per band is always the best one.
@@ -62,28 +34,34 @@ class VAERecipe:
     Levine 2021, arXiv 2006.13202). Using it leaves no weight between reconstruction and KL to be tuned: beta = 1 is the
     ELBO.
 
+    By `config.objective` it is also the form in wide use, see `objectives.mean_l1_and_kl`, or a plain autoencoder:
+    the same likelihood without noise in the latents and without a KL term.
+
     Parameters
     ----------
     config : VAEConfig
         Settings.
     bands : int
         Number of spectral bands.
+    classes : int
+        Diagnoses that it is conditioned on; 1 for none.
     """
 
     def __init__(self, config: VAEConfig, bands: int, classes: int = 1) -> None:
-        self.config = config
+        self.config, self.classes = config, classes
         self.plain = VAE(
             image_size=config.image_size,
             latent_dim=config.latent_dim,
             width=config.width,
             spectra=decoder_for(config, bands),
             bands=bands,
+            classes=classes,
         )
         self.average = Average(self.plain, config.ema_decay)
         self.optimiser: Any = None
         self.network: Any = self.plain
         self.variance = torch.ones(bands)
-        self.latents = LatentGaussian.prior(config.latent_dim)
+        self.latents = LatentGaussian.prior(config.latent_dim, classes)
         self.values = bands * config.image_size**2
         self.fabric: Any = None
 
@@ -107,19 +85,26 @@ class VAERecipe:
 
     def prepare(self, spectra: Tensor, normalisation: Normalisation) -> list[str]:
         """Fit the spectral basis, if there is one."""
-        return fit_basis([self.plain.spectra, self.average.network.spectra], spectra, normalisation)
+        warnings = fit_basis([self.plain.spectra, self.average.network.spectra], spectra, normalisation)
+        if self.config.objective == "published":
+            beta = effective_beta(self.values, self.config.latent_dim, self.config.kl_weight)
+            warnings.append(
+                f"objective published weighs the KL term as beta = {beta:.3g} would in a sum: samples and "
+                "reconstructions are the more blurred; elbo is the form without this"
+            )
+        return warnings
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        """Raise the ELBO of a batch by one step of Adam."""
+        """Lower the loss of a batch by one step of Adam."""
         images = batch.images
         with self.fabric.autocast():
-            reconstruction, mean, log_variance = self.network(images, batch.normal(self.config.latent_dim))
+            noise = self._noise(batch.normal(self.config.latent_dim))
+            reconstruction, mean, log_variance = self.network(images, noise, batch.classes)
         squared_error = (images - reconstruction.detach()).square().mean(dim=(0, 2, 3))
         squared_error = self.fabric.all_reduce(squared_error, reduce_op="mean")  # one likelihood for all processes
         variance = squared_error.clamp_min(_LEAST_VARIANCE)
-        elbo, kl = gaussian_elbo(images, reconstruction, mean, log_variance, variance, self.config.beta)
-        # per value only so that gradients have a handy size; Adam and the balance of the two terms do not notice
-        loss = -elbo.mean() / self.values
+        losses, kl = self._losses(images, reconstruction, mean, log_variance, variance)
+        loss = losses.mean()
         loss.backward()
         average_gradients(self.fabric, list(self.plain.parameters()))
         norm = torch.nn.utils.clip_grad_norm_(self.plain.parameters(), 1.0)
@@ -127,12 +112,23 @@ class VAERecipe:
         self.optimiser.zero_grad()
         self.average.update(self.plain)
         self.variance = variance if self.average.steps == 1 else self.variance.lerp(variance, _VARIANCE_RATE)
-        return {
-            "loss": loss.detach(),
-            "kl_nats": kl.detach().mean(),
-            "error": squared_error.mean().sqrt(),
-            "gradient": norm.detach(),
-        }
+        scalars = {"loss": loss.detach(), "error": squared_error.mean().sqrt(), "gradient": norm.detach()}
+        return scalars if self.config.objective == "autoencoder" else scalars | {"kl_nats": kl.detach().mean()}
+
+    def _noise(self, drawn: Tensor) -> Tensor:
+        """What moves latents away from the means of their posteriors, in standard deviations."""
+        return torch.zeros_like(drawn) if self.config.objective == "autoencoder" else drawn
+
+    def _losses(
+        self, images: Tensor, reconstruction: Tensor, mean: Tensor, log_variance: Tensor, variance: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Loss and KL term (nats) of each image."""
+        if self.config.objective == "published":
+            return mean_l1_and_kl(images, reconstruction, mean, log_variance, self.config.kl_weight)
+        beta = self.config.beta if self.config.objective == "elbo" else 0.0
+        elbo, kl = gaussian_elbo(images, reconstruction, mean, log_variance, variance, beta)
+        # per value only so that gradients have a handy size; Adam and the balance of the two terms do not notice
+        return -elbo / self.values, kl
 
     def healthy(self) -> bool:
         """Whether every weight is finite."""
@@ -141,35 +137,42 @@ class VAERecipe:
     @torch.no_grad()
     def validate(self, held_out: Batch, seed: int) -> dict[str, float]:
         """Loss of held-out images, as in training; by the averaged network and the running variance."""
-        images = held_out.images
         generator = torch.Generator().manual_seed(seed)  # the same noise on every device and at every validation
         total = 0.0
-        for batch in images.split(_FIT_BATCH):
-            noise = torch.randn(len(batch), self.config.latent_dim, generator=generator).to(batch.device)
-            reconstruction, mean, log_variance = self.average.network(batch, noise)
-            elbo, _ = gaussian_elbo(batch, reconstruction, mean, log_variance, self.variance, self.config.beta)
-            total += float(elbo.sum())
-        elbo = total / (len(images) * self.values)  # nats per value
-        return {"loss": -elbo, "score": elbo}
+        for batch in held_out.split(_FIT_BATCH):
+            drawn = torch.randn(len(batch), self.config.latent_dim, generator=generator)
+            made, mean, log_variance = self.average.network(
+                batch.images, self._noise(drawn.to(self.device)), batch.classes
+            )
+            total += float(self._losses(batch.images, made, mean, log_variance, self.variance)[0].sum())
+        loss = total / len(held_out)
+        return {"loss": loss, "score": -loss}
 
     @torch.no_grad()
     def fit_latents(self, draw: Callable[[int], Batch]) -> None:
         """Fit the normal distribution that samples are drawn from, see `LatentGaussian`."""
         batches = [draw(_FIT_BATCH) for _ in range(_FIT_IMAGES // _FIT_BATCH)]
-        encoded = [self.average.network.encode(batch.images) for batch in batches]
+        encoded = [self.average.network.encode(batch.images, batch.classes) for batch in batches]
         means, log_variances = (torch.cat(parts) for parts in zip(*encoded, strict=True))
-        self.latents = LatentGaussian.fit(means, log_variances.exp())
+        plain = self.config.objective == "autoencoder"
+        variances = torch.zeros_like(means) if plain else log_variances.exp()
+        self.latents = LatentGaussian.fit(
+            means, variances, torch.cat([batch.classes for batch in batches]), self.classes
+        )
 
     @torch.no_grad()
     def sample(self, noise: Tensor, classes: Tensor) -> Tensor:
         """Normalised images from standard normal `noise` (n, latent_dim), by the averaged network."""
-        return self.average.network.decode(self.latents.latents(noise.to(self.device)))
+        classes = classes.to(self.device)
+        return self.average.network.decode(self.latents.latents(noise.to(self.device), classes), classes)
 
     @torch.no_grad()
     def reconstruct(self, images: Tensor, classes: Tensor) -> Tensor:
         """Decode the posterior means of normalised images (n, bands, y, x)."""
-        parts = [self.average.network.decode(self.average.network.encode(p)[0]) for p in images.split(_FIT_BATCH)]
-        return torch.cat(parts)
+        network, made = self.average.network, []
+        for part, told in zip(images.split(_FIT_BATCH), classes.to(images.device).split(_FIT_BATCH), strict=True):
+            made.append(network.decode(network.encode(part, told)[0], told))
+        return torch.cat(made)
 
     def state(self) -> dict[str, Any]:
         """Weights, averaged weights, optimiser, running variance and the fitted latents."""
