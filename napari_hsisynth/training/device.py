@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.training.single_process import SingleProcess
 
 
 def choose_device(name: str) -> str:
@@ -30,6 +31,8 @@ def choose_device(name: str) -> str:
 def make_fabric(device: str, precision: str, *, devices: int = 1, num_nodes: int = 1) -> Any:
     """Return Lightning Fabric, launched: with several processes, each of them returns from here.
 
+    A single process gets a `SingleProcess`, which offers the same.
+
     Under torchrun the processes are there already; otherwise Fabric starts those of this machine by running the same
     command again.
 
@@ -49,9 +52,6 @@ def make_fabric(device: str, precision: str, *, devices: int = 1, num_nodes: int
     InputError
         If the device is not there, or there are not so many of it.
     """
-    from lightning.fabric import Fabric  # takes seconds to import, which drawing samples need not wait for
-
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)  # not a banner from every process
     device = choose_device(device)
     if precision == "auto":
         has_bf16 = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
@@ -66,11 +66,16 @@ def make_fabric(device: str, precision: str, *, devices: int = 1, num_nodes: int
         torch.backends.cudnn.benchmark = True
     elif device == "mps" and devices * num_nodes > 1:
         raise InputError("Apple's GPUs cannot train together", where="devices", fix="use 1")
+    if devices * num_nodes == 1:
+        return SingleProcess(torch.device(device, 0) if device == "cuda" else torch.device(device), precision)
+    from lightning.fabric import Fabric  # takes seconds to import, which a single process need not wait for
+
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)  # not a banner from every process
     fabric = Fabric(
         accelerator=device,
         devices=devices,
         num_nodes=num_nodes,
-        strategy="ddp" if devices * num_nodes > 1 else "auto",
+        strategy="ddp",
         precision="bf16-mixed" if precision == "bf16" else "32-true",
     )
     fabric.launch()
