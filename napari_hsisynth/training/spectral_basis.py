@@ -68,13 +68,15 @@ def fit_basis(decoders: Sequence[SpectralDecoder], spectra: Tensor, normalisatio
     if first.non_negative:
         basis, held, negative = _fit_nmf(pixels, first.maps, normalisation)
         if negative:
-            notes.append(f"{negative:.2%} of the training values are negative and were taken as 0 to fit the NMF basis")
+            notes.append(
+                f"{100 * negative:.2g} % of the training values are negative and were taken as 0 to fit the NMF basis"
+            )
     else:
         basis, held = _fit_pca(pixels, first.maps)
     if held < _ENOUGH:
         notes.append(
-            f"{first.maps} components hold {held:.0%} of the variance of the training spectra: more basis_components "
-            "would hold more"
+            f"{first.maps} components hold {100 * held:.0f} % of the variance of the training spectra: "
+            "more basis_components would hold more"
         )
     for decoder in decoders:
         for name, values in basis.items():

@@ -115,7 +115,7 @@ def test_negative_values_and_a_basis_too_small_are_said():
     pixels[:30, 0] = -0.1
     notes = fitted(pixels, 2, non_negative=True)[3]
     assert len(notes) == 2
-    assert notes[0].startswith("0.14% of the training values are negative")
+    assert notes[0].startswith("0.14 % of the training values are negative")
     assert "basis_components" in notes[1]
 
 

@@ -8,14 +8,18 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
+from napari_hsisynth.errors import InputError  # noqa: E402
+from napari_hsisynth.jobs import new_run  # noqa: E402
 from napari_hsisynth.training.batch import Batch  # noqa: E402
 from napari_hsisynth.training.config import PRESETS, parse  # noqa: E402
 from napari_hsisynth.training.data import batch_order  # noqa: E402
 from napari_hsisynth.training.device import make_fabric  # noqa: E402
+from napari_hsisynth.training.generator import open_generator  # noqa: E402
 from napari_hsisynth.training.loop import _small  # noqa: E402
 from napari_hsisynth.training.normalisation import Normalisation  # noqa: E402
 from napari_hsisynth.training.recipes.objectives import effective_beta, mean_l1_and_kl  # noqa: E402
 from napari_hsisynth.training.recipes.vae import VAERecipe  # noqa: E402
+from napari_hsisynth.training.run import train  # noqa: E402
 
 OBJECTIVES = ("elbo", "published", "autoencoder")
 SMALL = {"image_size": 16, "latent_dim": 3, "width": 4, "batch_size": 4, "device": "cpu", "basis_components": 3}
@@ -163,6 +167,23 @@ def test_samples_of_a_model_with_a_basis_lie_in_it():
     basis = recipe.average.network.spectra
     away = np.linalg.svd(basis.matrix.double().numpy())[0][:, 3:].T @ (spectra - basis.offset.numpy()[:, None])
     assert np.abs(away).max() < 1e-5
+
+
+def test_a_run_with_diagnoses_and_a_basis_is_sampled_by_diagnosis(study, small):
+    config = small(conditional=True, spectral_basis="nmf", basis_components=3, objective="published", max_images=8)
+    run = new_run(study.root, "vae")
+    train(study.root, config, diagnosis=None, run=run)
+    warnings = [event.fields["message"] for event in run.events() if event.kind == "warning"]
+    assert sum("objective published" in warning for warning in warnings) == 1
+    generator = open_generator(run.path, device="cpu")
+    assert generator.classes == ("melanoma", "nevus")
+    first, second = (generator.sample([1, 2], [told] * 2) for told in generator.classes)
+    assert not np.array_equal(first, second)
+    assert first.min() >= -1e-6  # mixtures of non-negative spectra
+    singular = np.linalg.svd(first.transpose(1, 0, 2, 3).reshape(5, -1), compute_uv=False)
+    assert singular[3] < 1e-5 * singular[0]
+    with pytest.raises(InputError, match="basis_components"):
+        train(study.root, small(spectral_basis="pca", basis_components=6), diagnosis=None, run=new_run(study.root, "a"))
 
 
 @pytest.mark.parametrize(("side", "small"), [(16, 16), (96, 96), (100, 50), (101, 50), (256, 85)])
