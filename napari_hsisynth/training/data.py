@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,12 @@ from torch.nn import functional as F
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import CropRecord, Diagnosis, Study, read_crop
+from napari_hsisynth.training.image_store import ImageStore
+from napari_hsisynth.training.normalisation import band_statistics
 from napari_hsisynth.training.seeds import derive
+
+#: Sides of a crop are scaled as a whole up to this ratio.
+_LONGEST = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +32,7 @@ class ImageSet:
     Parameters
     ----------
     images : ndarray of float32, shape (n, bands, size, size)
-        Finite everywhere.
+        Finite everywhere. Beyond a size that memory has room for, mapped from a temporary file and read-only.
     masks : ndarray of bool, shape (n, size, size)
         The lesion, taken along with the image.
     records : tuple of CropRecord
@@ -52,8 +58,18 @@ class ImageSet:
     def only(self, diagnoses: Collection[str]) -> ImageSet:
         """The images of some diagnoses."""
         kept = [number for number, record in enumerate(self.records) if record.diagnosis.value in diagnoses]
+        if len(kept) == len(self):
+            return self
+        store = ImageStore((len(kept), *self.images.shape[1:]))
+        for number in kept:
+            store.put(self.images[number])
         records = tuple(self.records[number] for number in kept)
-        return replace(self, images=self.images[kept], masks=self.masks[kept], records=records)
+        return replace(self, images=store.images(), masks=self.masks[kept], records=records)
+
+    @cached_property
+    def statistics(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and standard deviation of each band over all pixels, in the camera's values."""
+        return band_statistics(self.images)
 
 
 def load_images(
@@ -63,6 +79,7 @@ def load_images(
     image_size: int,
     diagnosis: str | None = None,
     progress: Callable[[int, int], None] | None = None,
+    most_bytes: int | None = None,
 ) -> ImageSet:
     """Read the crops of some splits and bring them to one size.
 
@@ -78,6 +95,8 @@ def load_images(
         Only crops of this diagnosis; by default all.
     progress : callable, optional
         Called with (done, total) crops.
+    most_bytes : int, optional
+        Keep images in memory up to this size, see `ImageStore`.
 
     Returns
     -------
@@ -87,12 +106,13 @@ def load_images(
     Raises
     ------
     InputError
-        If the study has no crops at all, none of the diagnosis, or a crop does not fit the study.
+        If the study has no crops at all, none of the diagnosis, a crop does not fit the study, or there is no room for
+        the images.
     """
     wavelengths = np.asarray(study.wavelengths_nm, dtype=np.float64)
     side_of = study.splits()
     wanted = [r for r in _of_diagnosis(study, diagnosis) if side_of.get(r.cube_id) in splits]
-    images = np.empty((len(wanted), len(wavelengths), image_size, image_size), dtype=np.float32)
+    images = ImageStore((len(wanted), len(wavelengths), image_size, image_size), most_bytes=most_bytes)
     masks = np.empty((len(wanted), image_size, image_size), dtype=bool)
     warnings: list[str] = []
     content = hashlib.sha256()
@@ -109,12 +129,12 @@ def load_images(
         data, filled = fill_invalid(crop.cube.data, where=record.crop_id)
         if filled:
             warnings.append(f"{record.crop_id}: {filled} pixels are not finite; the nearest valid pixel was taken")
-        images[number] = resize(torch.from_numpy(data), image_size).numpy()
+        images.put(resize(torch.from_numpy(data), image_size).numpy())
         inside = resize(torch.from_numpy(crop.mask[None].astype(np.float32)), image_size)
         masks[number] = inside.numpy()[0] >= 0.5
         if progress is not None:
             progress(number + 1, len(wanted))
-    return ImageSet(images, masks, tuple(wanted), wavelengths, tuple(warnings), content.hexdigest())
+    return ImageSet(images.images(), masks, tuple(wanted), wavelengths, tuple(warnings), content.hexdigest())
 
 
 def fill_invalid(data: NDArray[np.float32], *, where: str = "") -> tuple[NDArray[np.float32], int]:
@@ -156,8 +176,11 @@ def resize(image: Tensor, size: int) -> Tensor:
     Shrinking averages areas, enlarging is bilinear: both mix neighbouring spectra with the same positive weights in all
     bands, so no spectrum leaves the range of its neighbourhood.
     """
+    shorter = min(image.shape[-2:])
+    for axis in (-2, -1):  # of a thin strip most is cut off anyway, and enlarging all of it could fill the memory
+        beyond = max(0, image.shape[axis] - _LONGEST * shorter)
+        image = image.narrow(axis, beyond // 2, image.shape[axis] - beyond)
     height, width = image.shape[-2:]
-    shorter = min(height, width)
     shape = [max(size, round(side * size / shorter)) for side in (height, width)]
     if shape != [height, width]:
         doubled = image[None].double()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -11,48 +11,76 @@ from torch import Tensor
 
 from napari_hsisynth.training.batch import Batch
 from napari_hsisynth.training.data import ImageSet
+from napari_hsisynth.training.image_store import MOST_OF_MEMORY
+from napari_hsisynth.training.memory import free_bytes
 from napari_hsisynth.training.normalisation import Normalisation
 
 
 class DeviceData:
     """Normalised images, masks and classes of an `ImageSet`.
 
+    A set that leaves the device enough room is normalised once and kept there. Of a larger one, the images of each
+    batch are taken from the set (which may lie in a file, see `ImageStore`), normalised and brought to the device. What
+    a batch holds is the same to the bit.
+
     Parameters
     ----------
     images : ImageSet
         In the camera's values.
     normalisation : Normalisation
-        Applied once, here.
+        Applied here.
     classes : sequence of str
         Diagnoses that the model is conditioned on, in their order; empty for a model without conditions.
     device : torch.device
-        Where to keep them.
+        Where the batches are wanted.
+    most_bytes : int, optional
+        Keep images on the device up to this size; by default `MOST_OF_MEMORY` of what it has free.
     """
 
     def __init__(
-        self, images: ImageSet, normalisation: Normalisation, classes: Sequence[str], device: torch.device
+        self,
+        images: ImageSet,
+        normalisation: Normalisation,
+        classes: Sequence[str],
+        device: torch.device,
+        *,
+        most_bytes: int | None = None,
     ) -> None:
-        encoded = np.empty_like(images.images)
-        for one, out in zip(images.images, encoded, strict=True):
-            out[...] = normalisation.encode(one)
-        self._images = torch.from_numpy(encoded).to(device)
+        self._source = images.images
+        self._normalisation = normalisation
+        most = int(MOST_OF_MEMORY * free_bytes(device)) if most_bytes is None else most_bytes
+        self._resident: Tensor | None = None
+        if images.images.nbytes <= most:
+            self._resident = torch.empty(images.images.shape, device=device)
+            for number, out in enumerate(self._resident):
+                out.copy_(self._normalised([number])[0])
         self._masks = torch.from_numpy(images.masks).to(device)
         numbers = [classes.index(record.diagnosis.value) if classes else 0 for record in images.records]
         self._classes = torch.tensor(numbers, dtype=torch.int64, device=device)
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self._source)
 
     @property
     def device(self) -> torch.device:
         """Where batches are."""
         return self._classes.device
 
+    @property
+    def resident(self) -> bool:
+        """Whether all images are on the device."""
+        return self._resident is not None
+
     def batch(self, order: NDArray[np.int64], *, rank: int = 0, world: int = 1) -> Batch:
         """The images at the positions `order`, or one process's even share of them."""
         share = len(order) // world
-        mine = torch.from_numpy(order[rank * share : (rank + 1) * share]).to(self.device)
-        return Batch(self._images[mine], self._masks[mine], self._classes[mine], len(order), rank * share)
+        chosen = order[rank * share : (rank + 1) * share]
+        mine = torch.from_numpy(chosen).to(self.device)
+        if self._resident is not None:
+            images = self._resident[mine]
+        else:
+            images = self._normalised(chosen).to(self.device)
+        return Batch(images, self._masks[mine], self._classes[mine], len(order), rank * share)
 
     def draw(self, count: int) -> Batch:
         """Images drawn with replacement, from torch's global generator."""
@@ -69,6 +97,19 @@ class DeviceData:
     def spectra(self, count: int, seed: int) -> Tensor:
         """Normalised spectra of `count` pixels drawn with replacement from all images, shape (count, bands)."""
         generator = torch.Generator().manual_seed(seed)
-        n, _, height, width = self._images.shape
-        at = [torch.randint(size, (count,), generator=generator).to(self.device) for size in (n, height, width)]
-        return self._images[at[0], :, at[1], at[2]]
+        n, _, height, width = self._source.shape
+        at, y, x = (torch.randint(size, (count,), generator=generator) for size in (n, height, width))
+        if self._resident is not None:
+            return self._resident[at.to(self.device), :, y.to(self.device), x.to(self.device)]
+        by_image = at.argsort().numpy()  # a file is read in its order
+        found = np.empty((count, self._source.shape[1], 1, 1), dtype=np.float32)
+        found[by_image, :, 0, 0] = self._source[at.numpy()[by_image], :, y.numpy()[by_image], x.numpy()[by_image]]
+        return torch.from_numpy(self._normalisation.encode(found).astype(np.float32))[:, :, 0, 0].to(self.device)
+
+    def _normalised(self, numbers: Iterable[int]) -> Tensor:
+        """The images at `numbers`, one after the other: in double precision each takes four times its room."""
+        chosen = list(numbers)
+        made = np.empty((len(chosen), *self._source.shape[1:]), dtype=np.float32)
+        for number, out in zip(chosen, made, strict=True):
+            out[...] = self._normalisation.encode(self._source[number])
+        return torch.from_numpy(made)

@@ -21,7 +21,7 @@ from napari_hsisynth.training.batch import Batch
 from napari_hsisynth.training.config import ModelConfig
 from napari_hsisynth.training.data import ImageSet, batch_order
 from napari_hsisynth.training.device_data import DeviceData
-from napari_hsisynth.training.normalisation import Normalisation
+from napari_hsisynth.training.normalisation import Normalisation, band_statistics
 from napari_hsisynth.training.recipes import Recipe
 from napari_hsisynth.training.reporting import Report
 from napari_hsisynth.training.seeds import derive
@@ -213,9 +213,8 @@ class Training:
         if self.classes:
             arrays |= {"sample_classes": numbers.numpy(), "class_names": np.array(self.classes)}
         arrays["wavelengths_nm"] = self.train.wavelengths_nm
-        for name, images in (("synthetic", samples), ("real", self.train.images)):
-            arrays[f"{name}_mean"] = images.mean(axis=(0, 2, 3), dtype=np.float64)
-            arrays[f"{name}_std"] = images.std(axis=(0, 2, 3), dtype=np.float64)
+        for name, (mean, std) in (("synthetic", band_statistics(samples)), ("real", self.train.statistics)):
+            arrays |= {f"{name}_mean": mean, f"{name}_std": std}
         file = f"previews/{self.images:09d}.npz"
         with atomic_path(self.run.path / file) as temporary, open(temporary, "wb") as opened:
             np.savez(opened, **arrays)  # type: ignore[arg-type]

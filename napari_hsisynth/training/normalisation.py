@@ -47,9 +47,7 @@ class Normalisation:
 
         A band without any variation keeps scale 1.
         """
-        images = np.asarray(images)
-        offset = images.mean(axis=(0, 2, 3), dtype=np.float64)
-        scale = images.std(axis=(0, 2, 3), dtype=np.float64)
+        offset, scale = band_statistics(images)
         return cls(offset, np.where(scale > 1e-9 * np.maximum(1.0, np.abs(offset)), scale, 1.0))
 
     def encode(self, values: ArrayLike) -> NDArray[np.float64]:
@@ -68,3 +66,15 @@ class Normalisation:
     def from_json(cls, value: Mapping[str, Any]) -> Normalisation:
         """From what `to_json` gave."""
         return cls(np.asarray(value["offset"]), np.asarray(value["scale"]))
+
+
+def band_statistics(images: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of each band over images (n, bands, y, x), n at least 1.
+
+    In double precision and one image at a time: `images` may be larger than the memory.
+    """
+    images = np.asarray(images)
+    pixels = images.shape[0] * images.shape[2] * images.shape[3]
+    mean = sum(image.sum(axis=(1, 2), dtype=np.float64) for image in images) / pixels
+    squares = sum(np.square(image - mean[:, None, None]).sum(axis=(1, 2)) for image in images)
+    return mean, np.sqrt(squares / pixels)
