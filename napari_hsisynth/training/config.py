@@ -111,8 +111,37 @@ class VAEConfig(ModelConfig):
     )
 
 
+class DCGANConfig(ModelConfig):
+    """Adversarial training of a DCGAN generator: sharper samples than a VAE's, with more to go wrong."""
+
+    model: Literal["dcgan"] = "dcgan"
+    lr: float = _setting(2e-4, "Learning rate of both optimisers", gt=0, le=1, allow_inf_nan=False)
+    loss: Literal["hinge", "wgan-gp"] = _setting(
+        "hinge", "What the critic learns: to tell apart by a margin, or the Wasserstein distance with gradient penalty"
+    )
+    critic: Literal["2d", "3d"] = _setting(
+        "2d", "Convolutions of the critic: over (y, x) with bands as channels, or over (band, y, x), which is slower"
+    )
+    spectral_norm: bool = _setting(True, "Bound the gain of each of the critic's layers to 1")
+    fourier_arm: bool = _setting(False, "Let the critic also see the Fourier magnitudes along the bands")
+    n_critic: Count = _setting(1, "Steps of the critic to one of the generator", "steps", ge=1, le=100)
+    gp_weight: float = _setting(
+        10.0, "Weight of the gradient penalty; used by wgan-gp only", advanced=True, ge=0, le=1000
+    )
+    norm: Literal["batch", "none"] = _setting(
+        "batch", "Normalisation in the generator; with none, several processes train exactly as one", advanced=True
+    )
+    width: Count = _setting(
+        32,
+        "Channels at the finest hidden level of both networks; coarser ones have up to 8 times as many",
+        advanced=True,
+        ge=4,
+        le=256,
+    )
+
+
 #: Every model family's configuration by the name that ``--model`` takes.
-MODELS: dict[str, type[ModelConfig]] = {"vae": VAEConfig}
+MODELS: dict[str, type[ModelConfig]] = {"vae": VAEConfig, "dcgan": DCGANConfig}
 
 #: Named starting points, per model, as changes of the defaults.
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -133,6 +162,30 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "lr": 2e-4,
             "image_size": 256,
             "max_images": 400_000,
+            "preview_every": 20_000,
+            "checkpoint_every": 20_000,
+        },
+    },
+    "dcgan": {
+        "try": {"image_size": 64, "max_images": 24_000, "preview_every": 2_000, "checkpoint_every": 2_000},
+        "good": {
+            "image_size": 128,
+            "batch_size": 16,
+            "width": 64,
+            "max_images": 600_000,
+            "preview_every": 20_000,
+            "checkpoint_every": 20_000,
+        },
+        "published": {
+            "image_size": 64,
+            "batch_size": 4,
+            "width": 64,
+            "loss": "wgan-gp",
+            "spectral_norm": False,
+            "n_critic": 2,
+            "gp_weight": 10,
+            "lr": 1e-5,
+            "max_images": 600_000,
             "preview_every": 20_000,
             "checkpoint_every": 20_000,
         },

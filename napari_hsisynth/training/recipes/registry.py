@@ -84,7 +84,10 @@ class Recipe(Protocol):
 
 R = TypeVar("R", bound=type)
 _RECIPES: dict[str, type[Recipe]] = {}
-_HOMES = {"vae": "napari_hsisynth.training.recipes.vae"}
+_HOMES = {
+    "vae": "napari_hsisynth.training.recipes.vae",
+    "dcgan": "napari_hsisynth.training.recipes.dcgan",
+}
 
 
 def register(name: str) -> Callable[[R], R]:
