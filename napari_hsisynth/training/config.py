@@ -115,6 +115,7 @@ class DCGANConfig(ModelConfig):
     """Adversarial training of a DCGAN generator: sharper samples than a VAE's, with more to go wrong."""
 
     model: Literal["dcgan"] = "dcgan"
+    image_size: Count = _setting(64, "Side of the square images to train on and to sample", "px", ge=16, le=1024)
     lr: float = _setting(2e-4, "Learning rate of both optimisers", gt=0, le=1, allow_inf_nan=False)
     loss: Literal["hinge", "wgan-gp"] = _setting(
         "hinge", "What the critic learns: to tell apart by a margin, or the Wasserstein distance with gradient penalty"
