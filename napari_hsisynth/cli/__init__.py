@@ -11,13 +11,23 @@ import os
 import sys
 
 from napari_hsisynth import __version__
-from napari_hsisynth.cli import agreement, benching, cropping, cubes, exchange, generating, segmenting, splitting
+from napari_hsisynth.cli import (
+    ablating,
+    agreement,
+    benching,
+    cropping,
+    cubes,
+    exchange,
+    generating,
+    segmenting,
+    splitting,
+)
 from napari_hsisynth.cli.parser import BAD_INPUT, DONE, FAILED, OneLineParser, Verbs
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.terminal import Output, error_line
 
 #: In the order in which ``--help`` lists their verbs.
-_GROUPS = (cubes, exchange, segmenting, agreement, cropping, splitting, generating, benching)
+_GROUPS = (cubes, exchange, segmenting, agreement, cropping, splitting, generating, ablating, benching)
 
 __all__ = ["BAD_INPUT", "DONE", "FAILED", "build_parser", "main"]
 
