@@ -1,7 +1,8 @@
 """Metrics: pure functions on arrays and tensors, and the evaluation with its report.
 
 Paired metrics take ``(prediction, target)`` with last axes (bands, y, x) and compare a cube with the one it should be.
-Sets of cubes that are not pairs are compared by `evaluate`. Loads no torch: tensors are handled through the array API.
+Sets of cubes that are not pairs are compared by `sliced_wasserstein`, `sliced_wasserstein_patches`, `diversity` and
+`nearest_real`, and by `evaluate`. Loads no torch: tensors are handled through the array API.
 
 Examples
 --------
@@ -23,22 +24,31 @@ from napari_hsisynth.metrics.distributions import class_mean_angle, sliced_wasse
 from napari_hsisynth.metrics.structure import ssim, total_variation
 
 if TYPE_CHECKING:
+    from napari_hsisynth.metrics.diversities import diversity
     from napari_hsisynth.metrics.evaluation import Evaluation, Measure
+    from napari_hsisynth.metrics.nearest import NearestReal, nearest_real
     from napari_hsisynth.metrics.pairs import evaluate_pairs
+    from napari_hsisynth.metrics.patches import sliced_wasserstein_patches
+    from napari_hsisynth.metrics.pyramid import laplacian_pyramid
     from napari_hsisynth.metrics.report import write_report
     from napari_hsisynth.metrics.unpaired import evaluate
 
 __all__ = [
     "Evaluation",
     "Measure",
+    "NearestReal",
     "class_mean_angle",
+    "diversity",
     "evaluate",
     "evaluate_pairs",
     "invalid_pixels",
+    "laplacian_pyramid",
+    "nearest_real",
     "psnr",
     "rase",
     "rmse",
     "sliced_wasserstein",
+    "sliced_wasserstein_patches",
     "spectral_angle",
     "spectral_angle_map",
     "spectrum_angle",
@@ -47,12 +57,17 @@ __all__ = [
     "write_report",
 ]
 
-# these bring segmentation, plotting and templates with them; a training loop that wants a metric needs none of it
+# some bring segmentation, plotting and templates with them; a training loop that wants a metric needs none of it
 _HOME = {
     "Evaluation": "evaluation",
     "Measure": "evaluation",
+    "NearestReal": "nearest",
+    "diversity": "diversities",
     "evaluate": "unpaired",
     "evaluate_pairs": "pairs",
+    "laplacian_pyramid": "pyramid",
+    "nearest_real": "nearest",
+    "sliced_wasserstein_patches": "patches",
     "write_report": "report",
 }
 

@@ -67,14 +67,32 @@ def sliced_wasserstein(a: Any, b: Any, *, n_projections: int = 128, seed: int = 
         return xp.asarray(np.nan)
     device = array_api_compat.device(a)
     lines = xp.asarray(directions(n_projections, int(a.shape[1]), seed), dtype=a.dtype, device=device)
-    a, b = xp.sort(a @ lines.T, axis=0), xp.sort(xp.astype(b, a.dtype) @ lines.T, axis=0)
+    return xp.mean(wasserstein_of_columns(a @ lines.T, xp.astype(b, a.dtype) @ lines.T))
+
+
+def wasserstein_of_columns(a: Array, b: Array) -> Array:
+    """1-Wasserstein distance between each column of `a` and the same column of `b`.
+
+    Parameters
+    ----------
+    a, b : array or tensor, shape (n, columns) and (m, columns)
+        Of one type; finite.
+
+    Returns
+    -------
+    array or tensor, shape (columns,)
+        In the unit of the values.
+    """
+    xp = array_api_compat.array_namespace(a, b)
+    a, b = xp.sort(a, axis=0), xp.sort(b, axis=0)
     # both quantile functions are steps; between the merged ends of their steps both are constant
     n, m = int(a.shape[0]), int(b.shape[0])
     ends = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)  # in units of 1 / (n m), so exact
     at_a, at_b = (ends - 1) // m, (ends - 1) // n
+    device = array_api_compat.device(a)
     widths = xp.asarray(np.diff(ends, prepend=0) / (n * m), dtype=a.dtype, device=device)
     gaps = xp.abs(a[xp.asarray(at_a, device=device)] - b[xp.asarray(at_b, device=device)])
-    return xp.mean(xp.sum(gaps * widths[:, None], axis=0))
+    return xp.sum(gaps * widths[:, None], axis=0)
 
 
 def directions(n: int, bands: int, seed: int) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_hsisynth.cube import Cube
+from napari_hsisynth.metrics.cumulative import cumulative_rows
 from napari_hsisynth.metrics.distributions import directions
 from napari_hsisynth.metrics.structure import total_variation
 from napari_hsisynth.segment import load_segmenter
@@ -151,19 +152,5 @@ def project(real: Sequence[CubeFeatures], synthetic: Sequence[CubeFeatures], *, 
     every = [*real, *synthetic]
     bands = every[0].pixels.shape[1]
     lines = directions(_N_PROJECTIONS, bands, seed).T.astype(np.float32)
-    projected = [np.sort(cube.pixels @ lines, axis=0) for cube in every]
-    filled = [p for p in projected if len(p)]
-    if not filled:
-        rows = np.full((len(every), 1), np.nan)
-        return ProjectedDistributions(rows[: len(real)], rows[len(real) :], np.ones(1))
-    # the mean of cubes' quantiles would miss the tails; a strided pool of all pixels has them, and the two extremes
-    stride = max(1, sum(map(len, filled)) // 200_000)
-    pool = np.concatenate([*(p[::stride] for p in filled), *(p[[0, -1]] for p in filled)])
-    edges = np.quantile(pool, np.linspace(0, 1, _N_LEVELS + 1), axis=0)  # (levels + 1, directions)
-    middles, widths = (edges[1:] + edges[:-1]) / 2, np.diff(edges, axis=0) / _N_PROJECTIONS
-    rows = np.full((len(every), middles.size), np.nan)
-    for row, values in zip(rows, projected, strict=True):
-        if len(values):
-            below = [np.searchsorted(values[:, k], middles[:, k], side="right") for k in range(_N_PROJECTIONS)]
-            row[:] = np.concatenate(below) / len(values)
-    return ProjectedDistributions(rows[: len(real)], rows[len(real) :], widths.T.reshape(-1))
+    rows, widths = cumulative_rows([cube.pixels @ lines for cube in every], _N_LEVELS)
+    return ProjectedDistributions(rows[: len(real)], rows[len(real) :], widths)
