@@ -1,0 +1,70 @@
+"""What the figures of a generator mean, decided by rule."""
+
+from __future__ import annotations
+
+from napari_hsisynth.metrics.nearest import NEAR_PERCENTILE
+from napari_hsisynth.results.measures import Measured, RealFigures
+
+#: Names of the generators that learn nothing.
+MEAN_PLUS_NOISE, SHIFTED_COPIES = "mean + noise", "shifted copies"
+
+#: What is expected of a generator that does not copy.
+_EXPECTED = NEAR_PERCENTILE / 100
+#: Above twice the expected share, and this unlikely by chance, some cubes may be copies.
+_UNLIKELY = 0.01
+#: Where the search finds fewer of the copies than this, it says nothing of memorising.
+_FOUND_COPIES = 0.5
+#: Below this fraction of the real set's diversity, a generator repeats itself.
+_LITTLE_DIVERSITY = 0.5
+
+#: For the head of the table, in the words of the rules below.
+RULES = (
+    f"**broken**: its patches are as far from real ones as those of *{MEAN_PLUS_NOISE}*, or farther",
+    f"**memorising**: more of its cubes are near a training cube than halfway from the {_EXPECTED:.0%} expected to what"
+    f" is found of *{SHIFTED_COPIES}*",
+    f"**some near copies**: more than {2 * _EXPECTED:.0%} of its cubes, and p < {_UNLIKELY:g}",
+    f"**little diversity**: less than {_LITTLE_DIVERSITY:.0%} of the real set's",
+    "**passes**: none of these",
+)
+
+
+def verdict(measured: Measured, real: RealFigures, noise: Measured, copies: Measured) -> str:
+    """Say by rule whether a generator is broken, memorises, or repeats itself.
+
+    Parameters
+    ----------
+    measured : Measured
+        Of the generator.
+    real : RealFigures
+        Of the held-out cubes.
+    noise, copies : Measured
+        Of the two generators that learn nothing.
+
+    Returns
+    -------
+    str
+        One or more of the words of `RULES`, with the figure that decided.
+    """
+    said = []
+    here, trivial = _at_m(measured), _at_m(noise)
+    if here >= trivial:
+        said.append(f"**broken** (patches {here / trivial:.2f} x *{MEAN_PLUS_NOISE}*)")
+    share, of_copies = measured.nearest.share, copies.nearest.share
+    if of_copies < _FOUND_COPIES:
+        said.append(f"memorising cannot be told here: only {of_copies:.0%} of *{SHIFTED_COPIES}* are found")
+    elif share >= (_EXPECTED + of_copies) / 2:
+        said.append(f"**memorising** ({share:.0%} of its cubes are near a training cube)")
+    elif share > 2 * _EXPECTED and measured.nearest.p_value < _UNLIKELY:
+        said.append(f"**some near copies** ({share:.0%} of its cubes)")
+    fraction = measured.diversity.value / real.diversity.value
+    if fraction < _LITTLE_DIVERSITY:
+        said.append(f"**little diversity** ({fraction:.0%} of real)")
+    return "; ".join(said) or "**passes**"
+
+
+def _at_m(measured: Measured) -> float:
+    """Distance of patches at the size of the floor where there is one, else of all cubes."""
+    found = measured.patches
+    value = found.value if found.value_at_m is None else found.value_at_m
+    assert value is not None  # cubes are finite, so there is a distance
+    return value
