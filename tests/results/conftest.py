@@ -1,0 +1,33 @@
+"""A study of phantom-like cubes, small enough to be trained on within a second."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra [train]")
+
+from napari_hsisynth import Cube  # noqa: E402
+from napari_hsisynth.study import Study, make_crops  # noqa: E402
+
+
+def put_study(root, notes, cubes=28):
+    """Dark discs on bright ground, melanoma and nevus in turn."""
+    study = Study.create(root, wavelengths_nm=np.linspace(465, 630, 5), notes=notes)
+    y, x = np.ogrid[:24, :24]
+    for number in range(cubes):
+        rng = np.random.default_rng(number)
+        disc = (y - rng.integers(10, 14)) ** 2 + (x - rng.integers(10, 14)) ** 2 <= rng.integers(15, 40)
+        colour = np.linspace(0.3, 0.6, 5)[:, None, None] * rng.uniform(0.8, 1.2)
+        data = colour * np.where(disc, rng.uniform(0.2, 0.5), 1.0) + rng.normal(0, 0.01, (5, 24, 24))
+        study.add_cube(Cube(data), f"C{number:02d}", ("melanoma", "nevus")[number % 2], mask=disc)
+    make_crops(study, margin=1.0)
+    return study
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory):
+    return put_study(tmp_path_factory.mktemp("results") / "phantoms", "PHANTOM: simulated")
+
+
+@pytest.fixture(scope="session")
+def patients(tmp_path_factory):
+    return put_study(tmp_path_factory.mktemp("results") / "patients", "simulated spectra on real images", cubes=20)

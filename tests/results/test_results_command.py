@@ -1,0 +1,99 @@
+"""The command as a user runs it: tables for two studies, finished runs used again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from napari_hsisynth import cli
+from napari_hsisynth.errors import InputError
+from napari_hsisynth.jobs import list_runs
+from napari_hsisynth.results.plan import plan
+
+SMALL = ["image_size=16", "batch_size=4", "latent_dim=4", "width=4", "device=cpu"]
+
+
+def command(*words):
+    """In this process, which has torch already; trainings are child processes in any case."""
+    line = ["results", *map(str, words)]
+    for change in SMALL:
+        line += ["--set", change]
+    return cli.main(line)
+
+
+@pytest.fixture(scope="module")
+def written(phantoms, patients, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("docs")
+    words = (phantoms.root, patients.root, "--models", "vae", "--max-images", 24, "--out", folder / "results.md")
+    assert command(*words) == 0
+    return folder, words
+
+
+def test_every_data_set_has_floor_trivial_generators_and_models(written):
+    folder, _ = written
+    text = (folder / "results.md").read_text(encoding="utf-8")
+    for heading in ("## phantoms", "**PHANTOM: simulated**", "## patients", "**simulated spectra on real images**"):
+        assert heading in text
+    for row in ("| real, two halves |", "| mean + noise |", "| shifted copies |", "| vae |"):
+        assert text.count(row) >= 2
+    assert "--models vae --max-images 24" in text
+    assert str(folder.parent) not in text  # no place on this machine
+    value = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    vae = value["data_sets"][0]["generators"]["vae"]
+    assert vae["images"] == 24
+    assert vae["verdict"]
+    assert vae["sliced_wasserstein_patches"]["m"] == value["data_sets"][0]["n_held_out"] // 2
+
+
+def test_only_pictures_of_phantoms_stand_beside_the_table(written, patients):
+    folder, _ = written
+    assert [path.name for path in (folder / "pictures").iterdir()] == ["results_phantoms.png"]
+    assert (patients.root / "results" / "samples.png").is_file()
+    assert "pictures/results_phantoms.png" in (folder / "results.md").read_text(encoding="utf-8")
+
+
+def test_the_same_command_trains_nothing_and_writes_the_same(written, phantoms):
+    folder, words = written
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    runs = [run.id for run in list_runs(phantoms.root)]
+    assert command(*words) == 0
+    assert [run.id for run in list_runs(phantoms.root)] == runs
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_bad_models_are_refused_before_anything_is_trained(phantoms, tmp_path, capsys):
+    assert command(phantoms.root, "--models", "vae,magic", "--out", tmp_path / "r.md") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert "magic" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_settings_of_one_model_stand_over_those_of_all():
+    first, second = plan("vae:lr=1e-4,vae:lr=1e-2", max_images=100, changes=["lr=0.5", "seed=3"], seeds=1)
+    assert (first.label, second.label) == ("vae lr=1e-4", "vae lr=1e-2")
+    assert (first.config.lr, second.config.lr) == (1e-4, 1e-2)
+    assert first.config.max_images == 100
+    assert first.config.seed == 3
+    assert first.config.conditional
+
+
+def test_seeds_are_trainings_of_their_own():
+    planned = plan("vae", max_images=8, changes=[], seeds=3)
+    assert [one.config.seed for one in planned] == [0, 1, 2]
+    assert len({one.label for one in planned}) == 3
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        ("vae,vae", "twice"),
+        ("vae:lr", "K=V"),
+        ("vae:image_size=32,vae:image_size=64", "32 and 64 px"),
+        ("", "not known"),
+    ],
+)
+def test_what_cannot_be_planned_is_said(models, said):
+    with pytest.raises(InputError, match=said):
+        plan(models, max_images=None, changes=[], seeds=1)
