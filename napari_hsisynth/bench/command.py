@@ -45,5 +45,16 @@ def _annotate(size: str, out: Output) -> Printable:
     return bench_annotate(size, out.progress)
 
 
+def _train(size: str, out: Output) -> Printable:
+    from napari_hsisynth.bench.train import bench_train
+
+    return bench_train(size, out.progress)
+
+
 #: A further bench needs a line here, and its name among the choices of the command line.
-_BENCHES: dict[str, Callable[[str, Output], Printable]] = {"view": _view, "phantoms": _phantoms, "annotate": _annotate}
+_BENCHES: dict[str, Callable[[str, Output], Printable]] = {
+    "view": _view,
+    "phantoms": _phantoms,
+    "annotate": _annotate,
+    "train": _train,
+}

@@ -52,11 +52,17 @@ class Budget:
         The value divided by the baseline's.
     most_beyond : float, optional
         The value less the baseline's, in their unit.
+    least : float, optional
+        The value itself, of what should be large.
+    least_ratio : float, optional
+        The value divided by the baseline's, of what should be large.
     """
 
     most: float | None = None
     most_ratio: float | None = None
     most_beyond: float | None = None
+    least: float | None = None
+    least_ratio: float | None = None
 
     def text(self, unit: str) -> str:
         """Return it in words: ``"<= 8 ms"``."""
@@ -67,6 +73,10 @@ class Budget:
             parts.append(f"<= {self.most_ratio:g} x baseline")
         if self.most_beyond is not None:
             parts.append(f"<= baseline + {self.most_beyond:g} {unit}")
+        if self.least is not None:
+            parts.append(f">= {self.least:g} {unit}")
+        if self.least_ratio is not None:
+            parts.append(f">= {self.least_ratio:g} x baseline")
         return " and ".join(parts)
 
     def met(self, value: float, baseline: float) -> bool:
@@ -75,6 +85,8 @@ class Budget:
             (self.most is None or value <= self.most)
             and (self.most_ratio is None or value <= self.most_ratio * baseline)
             and (self.most_beyond is None or value <= baseline + self.most_beyond)
+            and (self.least is None or value >= self.least)
+            and (self.least_ratio is None or value >= self.least_ratio * baseline)
         )
 
 
@@ -89,7 +101,7 @@ class Figure:
     value, baseline_value : float
         In `unit`.
     unit : str
-        ``"ms"``, ``"MB"``, ``"IoU"``, ``"clicks"``.
+        ``"ms"``, ``"MB"``, ``"IoU"``, ``"clicks"``, ``"images/s"``, ``"%"``.
     baseline : str
         What the baseline is; measured in the same run.
     n : int

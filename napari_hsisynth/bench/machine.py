@@ -33,6 +33,8 @@ def machine_text(found: dict[str, Any]) -> str:
         f" load {found['load_average']}",
         f"{found['system']}, Python {found['python']}, {versions}",
     ]
+    if "training" in found:
+        lines.append(found["training"])
     if "qt_platform" in found:
         lines.append(f"Qt {found['qt']} on {found['qt_platform']}, OpenGL by {found['gl_renderer']}")
     return "\n".join(lines)

@@ -20,9 +20,10 @@ def add_verbs(verbs: Verbs) -> None:
     p = verbs.add("bench", bench)
     p.add_argument(
         "what",
-        choices=["view", "phantoms", "annotate"],
+        choices=["view", "phantoms", "annotate", "train"],
         help="view: mouse to curve, opening, importing, listing, colour; phantoms: likeness to real data, speed;"
-        " annotate: click to mask, lesions per minute, stalls of the window",
+        " annotate: click to mask, lesions per minute, stalls of the window;"
+        " train: images per second beside a plain loop, memory, start-up",
     )
     p.add_argument("--quick", action="store_true", help="fewer repetitions")
     p.add_argument("--size", choices=["full", "quick", "small"], default="full", help=argparse.SUPPRESS)

@@ -81,6 +81,10 @@ def test_a_figure_holds_its_value_beside_the_same_statistic_of_the_baseline():
         (Budget(most_ratio=0.1), 2.1, 20.0, False, "<= 0.1 x baseline"),
         (Budget(most_beyond=10), 15.0, 5.0, True, "<= baseline + 10 ms"),
         (Budget(most_beyond=10), 15.1, 5.0, False, "<= baseline + 10 ms"),
+        (Budget(least=90), 90.0, 100.0, True, ">= 90 ms"),
+        (Budget(least=90), 89.0, 1.0, False, ">= 90 ms"),
+        (Budget(least_ratio=1.2), 12.0, 10.0, True, ">= 1.2 x baseline"),
+        (Budget(least_ratio=1.2), 11.9, 10.0, False, ">= 1.2 x baseline"),
         (Budget(most=8, most_ratio=0.5), 8.0, 10.0, False, "<= 8 ms and <= 0.5 x baseline"),
     ],
 )
