@@ -9,6 +9,7 @@ progress       done, total, unit ("images", "cubes", ...), rate (units/s), eta_s
 scalars        images, values {name: float or None}
 preview        images, file (relative to the run folder)
 checkpoint     images, file
+rolled_back    resumed_at, reached (images), lr, reason; goes on at `resumed_at` as after a resume
 warning        message
 stopped        images; terminal
 failed         message; terminal
@@ -123,8 +124,9 @@ class RunState:
 def without_superseded(events: Iterable[Event]) -> list[Event]:
     """Drop what a later resume has undone.
 
-    A run resumed at the checkpoint of N images repeats everything after N: its earlier reports beyond N are dropped,
-    and with them the earlier end (stopped, failed). What carries no position (started, warning) stays.
+    A run resumed at the checkpoint of N images, or rolled back to it, repeats everything after N: its earlier reports
+    beyond N are dropped, and with them the earlier end (stopped, failed). What carries no position (started, warning)
+    stays.
 
     Parameters
     ----------
@@ -138,7 +140,7 @@ def without_superseded(events: Iterable[Event]) -> list[Event]:
     """
     kept: list[Event] = []
     for event in events:
-        resumed_at = event.fields.get("resumed_at") if event.kind == "started" else None
+        resumed_at = event.fields.get("resumed_at") if event.kind in ("started", "rolled_back") else None
         if resumed_at is not None:
             kept = [e for e in kept if e.kind not in TERMINAL and (e.images is None or e.images <= resumed_at)]
         kept.append(event)
@@ -180,6 +182,8 @@ def fold(events: Iterable[Event], *, stop_requested: bool = False) -> tuple[RunS
                 spoken = event.fields.get("pid")
                 started = event.t if started is None else started
                 images = int(event.fields.get("resumed_at") or 0)
+            case "rolled_back":
+                images, eta_s = int(event.fields.get("resumed_at") or 0), None
             case "progress":
                 images, total = int(event.fields.get("done") or 0), int(event.fields.get("total") or 0)
                 rate, eta_s = float(event.fields.get("rate") or 0.0), event.fields.get("eta_s")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,10 @@ class Checkpoint:
         ``images`` and ``value`` of the best validation so far; empty before the first.
     version : str
         Of this package.
+    guard : dict
+        What the guard against divergence has seen.
+    roll_backs : list of dict
+        The fields of each ``rolled_back`` event, see `jobs.events`.
     """
 
     images: int
@@ -62,6 +66,8 @@ class Checkpoint:
     fingerprint: str
     best: dict[str, Any]
     version: str
+    guard: dict[str, Any] = field(default_factory=dict)
+    roll_backs: list[dict[str, Any]] = field(default_factory=list)
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -96,7 +102,7 @@ def load(path: Path, *, device: str | torch.device = "cpu") -> Checkpoint:
         raise InputError(f"cannot read the checkpoint: {reason}", where=path) from error
     if not isinstance(stored, dict) or stored.get("format") != FORMAT:
         raise InputError("not a checkpoint of this program", where=path)
-    missing = [field.name for field in fields(Checkpoint) if field.name not in stored]
-    if missing:
+    needed = [entry.name for entry in fields(Checkpoint) if entry.default_factory is MISSING]
+    if missing := [name for name in needed if name not in stored]:
         raise InputError(f"the checkpoint lacks: {', '.join(missing)}", where=path)
-    return Checkpoint(**{field.name: stored[field.name] for field in fields(Checkpoint)})
+    return Checkpoint(**{entry.name: stored[entry.name] for entry in fields(Checkpoint) if entry.name in stored})

@@ -83,6 +83,15 @@ class ModelConfig(BaseModel):
     compile: bool = _setting(
         False, "Compile the network: a minute or more at the start, then faster on a GPU", advanced=True
     )
+    on_divergence: Literal["warn", "stop", "roll_back"] = _setting(
+        "warn",
+        "What to do when the training diverges: only say so, stop, or go back to the last preview that looked right "
+        "with half the learning rate",
+        advanced=True,
+    )
+    logger: Literal["none", "tensorboard", "wandb"] = _setting(
+        "none", "Write the losses and previews to TensorBoard or Weights & Biases as well", advanced=True
+    )
     ema_decay: float = _setting(
         0.999, "Decay per step of the averaged weights that samples are drawn from", advanced=True, ge=0, lt=1
     )

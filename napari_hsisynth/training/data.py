@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from torch.nn import functional as F
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import CropRecord, Diagnosis, Study, read_crop
 from napari_hsisynth.training.image_store import ImageStore
-from napari_hsisynth.training.normalisation import band_statistics
 from napari_hsisynth.training.seeds import derive
 
 #: Sides of a crop are scaled as a whole up to this ratio.
@@ -65,11 +63,6 @@ class ImageSet:
             store.put(self.images[number])
         records = tuple(self.records[number] for number in kept)
         return replace(self, images=store.images(), masks=self.masks[kept], records=records)
-
-    @cached_property
-    def statistics(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and standard deviation of each band over all pixels, in the camera's values."""
-        return band_statistics(self.images)
 
 
 def load_images(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,11 @@ from napari_hsisynth.training.batch import Batch
 from napari_hsisynth.training.config import ModelConfig
 from napari_hsisynth.training.data import ImageSet, batch_order
 from napari_hsisynth.training.device_data import DeviceData
-from napari_hsisynth.training.normalisation import Normalisation, band_statistics
+from napari_hsisynth.training.guard import WINDOW_STEPS, Guard, Statistics
+from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes import Recipe
 from napari_hsisynth.training.reporting import Report
+from napari_hsisynth.training.roll_back import MOST_ROLL_BACKS, slowed
 from napari_hsisynth.training.seeds import derive
 
 #: Samples, and pairs of original and reconstruction, in a preview; and their largest side, px.
@@ -64,7 +67,7 @@ class Training:
         Where to say what happens.
     should_stop : callable
         Asked before every batch.
-    images, best : int, dict
+    images, steps, best, guard, roll_backs : int, int, dict, Guard, list
         Where to go on from.
     """
 
@@ -82,6 +85,8 @@ class Training:
     images: int = 0
     steps: int = 0
     best: dict[str, Any] = field(default_factory=dict)
+    guard: Guard = field(default_factory=Guard)
+    roll_backs: list[dict[str, Any]] = field(default_factory=list)
 
     def fit(self) -> str:
         """Train until `max_images` or a stop, and return "done" or "stopped"; the last checkpoint is of this moment."""
@@ -99,6 +104,8 @@ class Training:
             for warning in recipe.prepare(spectra, self.normalisation) or ():
                 if writes:
                     self.report.warn(warning)
+            if writes and config.on_divergence == "roll_back":
+                self._keep("good")
 
         def draw(count: int) -> Batch:
             return augment(data.draw(count))
@@ -117,19 +124,26 @@ class Training:
             summed += 1
             before, self.images = self.images, self.images + count
             self.steps += 1
-            if not writes:
-                continue
-
             at_end = self.images == config.max_images
-            if self.report.due or at_end:
-                # the means since the last report; waits for the device, the only place in a step that does
-                self._report({name: float(value) / summed for name, value in sums.items()})
-                sums, summed = {}, 0
-            if at_end or _crossed(before, self.images, config.checkpoint_every):
+            if writes:
+                self.guard.add(scalars)
+                if self.report.due or at_end:
+                    # the means since the last report; waits for the device
+                    self._report({name: float(value) / summed for name, value in sums.items()})
+                    sums, summed = {}, 0
+
+            preview = at_end or _crossed(before, self.images, config.preview_every)
+            save = at_end or _crossed(before, self.images, config.checkpoint_every)
+            if not (preview or save or self.steps % WINDOW_STEPS == 0):
+                continue
+            trouble = self._trouble(preview or save) if writes else ""
+            if writes and preview and not trouble:
+                trouble = self._preview(draw, held_out if len(held_out) else data)
+            if self._roll_back(trouble):
+                sums, summed, saved_at = {}, 0, self.images
+            elif writes and save:
                 self._save(draw, held_out)
                 saved_at = self.images
-            if at_end or _crossed(before, self.images, config.preview_every):
-                self._preview(draw, held_out if len(held_out) else data)
         return "done"
 
     def _stop_asked(self) -> bool:
@@ -141,21 +155,13 @@ class Training:
         return bool(self.fabric.broadcast(self.fabric.is_global_zero and self.should_stop(), src=0))
 
     def _report(self, values: Mapping[str, float]) -> None:
-        if not all(np.isfinite(value) for value in values.values()):
-            raise Diverged(
-                f"the loss is not a number any more after {self.images:,} images; "
-                f"start again with a lower learning rate than {self.config.lr:g}; the last good checkpoint is kept"
-            )
+        if not all(np.isfinite(value) for value in values.values()) and self.config.on_divergence != "roll_back":
+            raise self._diverged("the loss is not a number any more")
         self.report.progress(self.images, self.config.max_images, values, f"loss {values['loss']:.3f}")
 
     def _save(self, draw: Callable[[int], Batch], held_out: DeviceData) -> None:
         """Validate, then write ``last`` and, if it is the best so far, ``best``."""
         recipe, config = self.recipe, self.config
-        if not recipe.healthy():
-            raise Diverged(
-                f"a weight is not a number any more after {self.images:,} images; "
-                f"start again with a lower learning rate than {config.lr:g}; the last good checkpoint is kept"
-            )
         with _seeded(derive(config.seed, "latents"), recipe.device):
             recipe.fit_latents(draw)
         improved = not len(held_out)
@@ -165,15 +171,21 @@ class Training:
             figures["angle_deg"] = self._held_out_angle_deg(shown)
             # the score only chooses; what it is made of is among the other figures
             values = {f"val_{name}": value for name, value in figures.items() if name != "score"}
-            self.run.append("scalars", images=self.images, values=values)
+            self.report.scalars(self.images, values)
             improved = not self.best or figures["score"] > self.best["score"]
             if improved:
                 self.best = {"images": self.images, **figures}
+        # best first: a process killed in between goes on from the older last, and comes to the same best again
+        self._keep(*(["best", "last"] if improved else ["last"]))
+        self.run.append("checkpoint", images=self.images, file="checkpoints/last.pt", best=improved)
+
+    def _keep(self, *names: str) -> None:
+        """Write the present state as checkpoints of these names."""
         kept = checkpoints.Checkpoint(
             images=self.images,
             steps=self.steps,
-            config=config.model_dump(),
-            recipe=recipe.state(),
+            config=self.config.model_dump(),
+            recipe=self.recipe.state(),
             normalisation=self.normalisation.to_json(),
             wavelengths_nm=self.train.wavelengths_nm.tolist(),
             diagnosis=self.diagnosis,
@@ -181,11 +193,11 @@ class Training:
             fingerprint=self.train.fingerprint,
             best=dict(self.best),
             version=__version__,
+            guard=self.guard.state(),
+            roll_backs=list(self.roll_backs),
         )
-        # best first: a process killed in between goes on from the older last, and comes to the same best again
-        for name in ["best", "last"] if improved else ["last"]:
+        for name in names:
             checkpoints.save(self.run.checkpoints_dir / f"{name}.pt", kept)
-        self.run.append("checkpoint", images=self.images, file="checkpoints/last.pt", best=improved)
 
     def _held_out_angle_deg(self, held_out: Batch) -> float | None:
         """Mean spectral angle between held-out images and their reconstructions, degrees."""
@@ -195,8 +207,11 @@ class Training:
         angles = spectral_angle(self.normalisation.decode(reconstructed.cpu().numpy()), self.val.images)
         return float(np.degrees(np.nanmean(angles)))
 
-    def _preview(self, draw: Callable[[int], Batch], pairs: DeviceData) -> None:
-        """Write samples (always from the same noise, so that they can be seen to grow) and reconstructions."""
+    def _preview(self, draw: Callable[[int], Batch], pairs: DeviceData) -> str:
+        """Write samples (always from the same noise, so that they can be seen to grow) and reconstructions.
+
+        Return what is wrong with the samples, if that is to be acted on.
+        """
         recipe = self.recipe
         with _seeded(derive(self.config.seed, "latents"), recipe.device):
             recipe.fit_latents(draw)
@@ -213,12 +228,82 @@ class Training:
         if self.classes:
             arrays |= {"sample_classes": numbers.numpy(), "class_names": np.array(self.classes)}
         arrays["wavelengths_nm"] = self.train.wavelengths_nm
-        for name, (mean, std) in (("synthetic", band_statistics(samples)), ("real", self.train.statistics)):
-            arrays |= {f"{name}_mean": mean, f"{name}_std": std}
+        found = {"synthetic": Statistics.of(samples), "real": self._real}
+        for name, statistics in found.items():
+            arrays |= {f"{name}_mean": statistics.mean, f"{name}_std": statistics.std}
         file = f"previews/{self.images:09d}.npz"
         with atomic_path(self.run.path / file) as temporary, open(temporary, "wb") as opened:
             np.savez(opened, **arrays)  # type: ignore[arg-type]
-        self.run.append("preview", images=self.images, file=file)
+        self.report.preview(self.images, file, arrays["samples"], self.train.wavelengths_nm)
+        part = self.images / self.config.max_images
+        said = self.guard.look_at_samples(found["synthetic"], found["real"], self.train.wavelengths_nm, part)
+        trouble = self._told(said)
+        if self.config.on_divergence == "roll_back" and self.guard.calm:
+            self._keep("good")
+        return trouble
+
+    @cached_property
+    def _real(self) -> Statistics:
+        return Statistics.of(self.train.images)
+
+    def _trouble(self, about_to_keep: bool) -> str:
+        """What the guard finds in the losses since the last look and, before they are kept, in the weights.
+
+        Only what is to be acted on is returned; what is not a number ends the training unless it can go back.
+        """
+        broken = ""
+        if not self.guard.finite:
+            broken = "the loss is not a number any more"
+        elif about_to_keep and not self.recipe.healthy():
+            broken = "a weight is not a number any more"
+        if not broken:
+            return self._told(self.guard.look_at_losses()) if self.steps % WINDOW_STEPS == 0 else ""
+        if self.config.on_divergence != "roll_back":
+            raise self._diverged(broken)
+        return broken
+
+    def _told(self, said: list[str]) -> str:
+        """Warn of what the guard said; return the first of it if it is to be acted on."""
+        for message in said:
+            self.report.warn(f"after {self.images:,} images {message}; a lower learning rate may help")
+        if said and self.config.on_divergence == "stop":
+            raise self._diverged(said[0])
+        return said[0] if said and self.config.on_divergence == "roll_back" else ""
+
+    def _roll_back(self, trouble: str) -> bool:
+        """If there is trouble in the first process, go back in all of them to the last good state, at half the rate."""
+        config, fabric = self.config, self.fabric
+        if config.on_divergence != "roll_back":
+            return False
+        if fabric.world_size > 1:
+            trouble = fabric.broadcast(trouble, src=0)
+        if not trouble:
+            return False
+        if len(self.roll_backs) == MOST_ROLL_BACKS:
+            raise self._diverged(f"and {MOST_ROLL_BACKS} times of going back {trouble}")
+        kept = checkpoints.load(self.run.checkpoints_dir / "good.pt")
+        self.roll_backs.append(
+            {
+                "resumed_at": kept.images,
+                "reached": self.images,
+                "lr": config.lr * 0.5 ** (len(self.roll_backs) + 1),
+                "reason": trouble,
+            }
+        )
+        self.recipe.load_state(slowed(kept.recipe, 0.5 ** (len(self.roll_backs) - len(kept.roll_backs))))
+        self.images, self.steps = kept.images, kept.steps
+        self.guard.load_state(kept.guard, fabric.device)
+        if fabric.is_global_zero:
+            # first: a process killed in between still goes on with the new rate
+            self._keep("last")
+            self.report.rolled_back(self.roll_backs[-1])
+        return True
+
+    def _diverged(self, what: str) -> Diverged:
+        return Diverged(
+            f"after {self.images:,} images {what}; "
+            f"start again with a lower learning rate than {self.config.lr:g}; the last good checkpoint is kept"
+        )
 
     def _values(self, normalised: Tensor) -> np.ndarray:
         return self.normalisation.decode(normalised.cpu().numpy()).astype(np.float32)

@@ -6,6 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_hsisynth.jobs import RunFolder
 from napari_hsisynth.jobs.process import identity
 
@@ -15,6 +18,22 @@ class Screen(Protocol):
 
     def progress(self, done: int, total: int | None, unit: str = ..., extra: str = ...) -> None: ...
     def note(self, text: str) -> None: ...
+
+
+class Log(Protocol):
+    """A record of a training beside its events."""
+
+    def forget_after(self, images: int) -> None:
+        """Begin, or go on, after so many images; what was recorded beyond is undone."""
+
+    def scalars(self, images: int, values: Mapping[str, float | None]) -> None:
+        """Record figures."""
+
+    def samples(self, images: int, samples: NDArray[np.float32], wavelengths_nm: NDArray[np.float64]) -> None:
+        """Record samples (n, bands, y, x)."""
+
+    def close(self) -> None:
+        """Write what is left."""
 
 
 class Report:
@@ -30,17 +49,36 @@ class Report:
         What is counted, in the plural.
     screen : Screen, optional
         A terminal to show progress on as well.
+    log : Log, optional
+        Where figures and samples go as well.
     """
 
-    def __init__(self, run: RunFolder, verb: str, *, unit: str = "images", screen: Screen | None = None) -> None:
-        self.run, self.verb, self.unit, self.screen = run, verb, unit, screen
+    def __init__(
+        self,
+        run: RunFolder,
+        verb: str,
+        *,
+        unit: str = "images",
+        screen: Screen | None = None,
+        log: Log | None = None,
+    ) -> None:
+        self.run, self.verb, self.unit, self.screen, self.log = run, verb, unit, screen, log
         self._began = self._last_time = time.monotonic()
         self._last_done, self._rate, self._measured = 0, 0.0, 0
         self._warned = {event.fields.get("message") for event in run.events() if event.kind == "warning"}
 
+    def __enter__(self) -> Report:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.log is not None:
+            self.log.close()
+
     def started(self, device: str, resumed_at: int | None = None) -> None:
         """Say that this process is at work, where, and from which checkpoint it goes on."""
         self.run.append("started", **identity(), verb=self.verb, device=device, resumed_at=resumed_at)
+        if self.log is not None:
+            self.log.forget_after(resumed_at or 0)
         self._began = self._last_time = time.monotonic()
         self._last_done = resumed_at or 0
 
@@ -74,9 +112,35 @@ class Report:
         eta_s = (total - done) / self._rate if self._rate > 0 else None
         self.run.append("progress", done=done, total=total, unit=self.unit, rate=self._rate, eta_s=eta_s)
         if scalars:
-            self.run.append("scalars", images=done, values=dict(scalars))
+            self.scalars(done, scalars)
         if self.screen is not None:
             self.screen.progress(done, total, self.unit, extra)
+
+    def scalars(self, images: int, values: Mapping[str, float | None]) -> None:
+        """Write figures reached after so many images."""
+        self.run.append("scalars", images=images, values=dict(values))
+        if self.log is not None:
+            self.log.scalars(images, values)
+
+    def preview(
+        self, images: int, file: str, samples: NDArray[np.float32], wavelengths_nm: NDArray[np.float64]
+    ) -> None:
+        """Say that `file` holds a preview; `samples` are those in it, shape (n, bands, y, x)."""
+        self.run.append("preview", images=images, file=file)
+        if self.log is not None:
+            self.log.samples(images, samples, wavelengths_nm)
+
+    def rolled_back(self, fields: Mapping[str, Any]) -> None:
+        """Say that the training goes on from an earlier state; `fields` as in the table of `jobs.events`."""
+        self.run.append("rolled_back", **fields)
+        self._last_time, self._last_done = time.monotonic(), int(fields["resumed_at"])
+        if self.log is not None:
+            self.log.forget_after(self._last_done)
+        if self.screen is not None:
+            self.screen.note(
+                f"{fields['reason']}: back from {fields['reached']:,} to {fields['resumed_at']:,} images, "
+                f"learning rate {fields['lr']:g}"
+            )
 
     def event(self, kind: str, **fields: Any) -> None:
         """Write any other event."""

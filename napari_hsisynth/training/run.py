@@ -22,6 +22,7 @@ from napari_hsisynth.training.config import ModelConfig, parse
 from napari_hsisynth.training.data import ImageSet, load_images
 from napari_hsisynth.training.device import describe_device, is_first_process, make_fabric
 from napari_hsisynth.training.generator import study_of
+from napari_hsisynth.training.loggers import check_logger, open_log
 from napari_hsisynth.training.loop import Diverged, Training
 from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes import recipe_for
@@ -92,8 +93,9 @@ def launch(config: ModelConfig) -> Any:
     Raises
     ------
     InputError
-        If the device is not there, or the images of a batch cannot be shared evenly.
+        If the device or the logger is not there, or the images of a batch cannot be shared evenly.
     """
+    check_logger(config.logger)
     processes = config.devices * config.num_nodes
     for name in ("batch_size", "max_images"):
         if getattr(config, name) % processes:
@@ -165,13 +167,16 @@ def _fit(
     resumed: bool = False,
 ) -> dict[str, Any]:
     began = time.monotonic()
-    report = Report(run, "train", screen=screen)
-    resumed_at = (kept.images if kept else 0) if resumed else None
     writes = fabric.is_global_zero
+    report = Report(run, "train", screen=screen, log=open_log(config.logger, run) if writes else None)
+    resumed_at = (kept.images if kept else 0) if resumed else None
     device = describe_device(fabric.device, fabric.world_size)
     if writes:
+        told = sum(event.kind == "rolled_back" for event in run.history())
+        for fields in kept.roll_backs[told:] if kept else ():  # killed before it could say so
+            report.event("rolled_back", **fields)
         report.started(device, resumed_at)
-    with stop_requests(run) as should_stop:
+    with report, stop_requests(run) as should_stop:
         images, val, warnings = _load(study, config, diagnosis)
         if kept is not None and kept.fingerprint != images.fingerprint:
             raise InputError(
@@ -199,6 +204,8 @@ def _fit(
             if kept is not None:
                 recipe.load_state(kept.recipe)
                 training.images, training.steps, training.best = kept.images, kept.steps, dict(kept.best)
+                training.guard.load_state(kept.guard, fabric.device)
+                training.roll_backs = list(kept.roll_backs)
             status = training.fit()
     fabric.barrier()  # the last checkpoint is written
     seconds = time.monotonic() - began

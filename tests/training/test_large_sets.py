@@ -70,7 +70,7 @@ def test_a_large_set_is_never_in_memory_as_a_whole(study):
     normalisation = Normalisation.fit(mapped.images)
     data = DeviceData(mapped, normalisation, (), CPU, most_bytes=0)
     data.batch(np.array([0, 1]))
-    assert mapped.statistics[0].shape == (5,)
+    assert band_statistics(mapped.images)[0].shape == (5,)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 0.6 * mapped.images.nbytes  # of 16 images, a batch of two and what one takes on its way
