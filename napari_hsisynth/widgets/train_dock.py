@@ -21,9 +21,10 @@ from napari_hsisynth.widgets.form import ConfigForm
 from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill, wrapped
 from napari_hsisynth.widgets.job_row import duration_text
 from napari_hsisynth.widgets.layers import add_cube
+from napari_hsisynth.widgets.loss_plot import LossPlot
 from napari_hsisynth.widgets.preview import Preview, Tile
 from napari_hsisynth.widgets.preview_grid import PreviewGrid
-from napari_hsisynth.widgets.run_plots import LossPlot, SpectraPlot
+from napari_hsisynth.widgets.run_plots import SpectraPlot
 from napari_hsisynth.widgets.run_table import RunSummary, RunTable, summarise
 
 #: Fields of the configuration that are not in the form: the dock chooses them with widgets of its own.
@@ -294,13 +295,19 @@ class TrainDock(JobDock):
         run = self.row.run
         if run is None:
             return
-        if event.kind == "scalars":
-            self.losses.add(event.images or 0, event.fields.get("values") or {})
-        elif event.kind == "preview" and event.fields.get("file"):
-            self.samples.add(event.images or 0, run.path / str(event.fields["file"]))
-        elif event.kind == "started" and event.fields.get("resumed_at") is not None:
-            self.losses.forget_after(int(event.fields["resumed_at"]))
-            self.samples.forget_after(int(event.fields["resumed_at"]))
+        match event.kind:
+            case "scalars":
+                self.losses.add(event.images or 0, event.fields.get("values") or {})
+            case "preview" if event.fields.get("file"):
+                self.samples.add(event.images or 0, run.path / str(event.fields["file"]))
+            case "warning":
+                self.losses.warn(str(event.fields.get("message", "")), event.images)
+            case "rolled_back" if event.images is not None:
+                self.losses.rolled_back(event.images)
+                self.samples.forget_after(event.images)
+            case "started" if event.fields.get("resumed_at") is not None:
+                self.losses.resumed(int(event.fields["resumed_at"]))
+                self.samples.forget_after(int(event.fields["resumed_at"]))
 
     def _job_changed(self, state: RunState) -> None:
         super()._job_changed(state)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from napari_hsisynth.widgets.evaluation_table import (
 )
 from napari_hsisynth.widgets.preview import RENDERINGS, Spectra, load_preview
 from napari_hsisynth.widgets.preview_grid import PreviewGrid
-from napari_hsisynth.widgets.run_plots import LossPlot, SpectraPlot
+from napari_hsisynth.widgets.run_plots import SpectraPlot
 from napari_hsisynth.widgets.run_table import RunTable, summarise
 
 NM = np.linspace(465, 630, 16)
@@ -44,58 +43,6 @@ def write_preview(path: Path, level: float = 0.4, pairs: int = 2, **change: obje
     path.parent.mkdir(exist_ok=True)
     np.savez(path, **{k: v for k, v in {**arrays, **change}.items() if v is not None})
     return path
-
-
-@pytest.fixture
-def losses(qtbot) -> LossPlot:
-    plot = LossPlot()
-    qtbot.addWidget(plot)
-    plot.show()
-    return plot
-
-
-def test_training_and_validation_are_two_curves_of_one_quantity(losses: LossPlot) -> None:
-    for images in (100, 200, 300):
-        losses.add(images, {"loss": 1000.0 / images, "kl_nats": float(images)})
-    losses.add(200, {"val_loss": 6.0, "val_angle_deg": 4.0})
-    losses.redraw()
-    assert [losses.quantity.itemText(i) for i in range(losses.quantity.count())] == [
-        "loss",
-        "KL (nats)",
-        "spectral angle (deg)",
-    ]
-    at, height = losses.curves["training"].getData()
-    assert at.tolist() == [100, 200, 300]
-    assert height == pytest.approx([10, 5, 10 / 3])
-    at, height = losses.curves["validation"].getData()
-    assert (at.tolist(), height.tolist()) == ([200], [6.0])
-    losses.quantity.setCurrentText("KL (nats)")
-    assert losses.curves["training"].getData()[1].tolist() == [100, 200, 300]
-    assert losses.curves["validation"].getData()[0] is None or not len(losses.curves["validation"].getData()[0])
-
-
-def test_what_is_not_a_number_is_a_gap_and_never_zero(losses: LossPlot) -> None:
-    losses.add(1, {"loss": 2.0})
-    losses.add(2, {"loss": None})
-    losses.add(3, {"loss": 3.0})
-    assert math.isnan(losses.points("training")[1][1])
-    losses.add(4, {"loss": -1.0})
-    losses.logarithmic.setChecked(True)  # -1 has no logarithm; pyqtgraph must not be asked for it
-    _, heights = losses.curves["training"].getData()
-    assert np.isfinite(heights).sum() == 2
-
-
-def test_a_resume_takes_back_what_came_after_its_checkpoint(losses: LossPlot) -> None:
-    for images in (100, 200, 300, 400):
-        losses.add(images, {"loss": 1.0})
-    losses.forget_after(200)
-    losses.add(250, {"loss": 0.5})
-    assert losses.points("training")[0].tolist() == [100, 200, 250]
-
-
-def test_the_plot_follows_in_time(losses: LossPlot, qtbot) -> None:
-    losses.add(10, {"loss": 1.0})
-    qtbot.waitUntil(lambda: losses.curves["training"].getData()[0] is not None, timeout=2_000)
 
 
 def test_spectra_have_the_line_style_of_their_origin(qtbot) -> None:

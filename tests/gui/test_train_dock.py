@@ -85,8 +85,8 @@ def test_a_training_from_the_first_click_to_its_end(dock: TrainDock, study: Stud
     qtbot.waitUntil(lambda: dock.row.state.images > 400, timeout=START_MS)
     assert "of 1,000,000,000 images" in dock.row.status.text()
     assert dock.summary().startswith("vae-melanoma running")
-    qtbot.waitUntil(lambda: len(dock.losses.points("validation")[0]) >= 2, timeout=STEP_MS)
-    assert len(dock.losses.points("training")[0]) >= 1
+    qtbot.waitUntil(lambda: len(dock.losses.points("val_loss")[0]) >= 2, timeout=STEP_MS)
+    assert len(dock.losses.points("loss")[0]) >= 1
     qtbot.waitUntil(lambda: dock.samples.list.count() == 16, timeout=STEP_MS)
     at, _ = dock.spectra.curves["synthetic"].getData()
     assert len(at) == 16
@@ -123,7 +123,7 @@ def test_a_training_from_the_first_click_to_its_end(dock: TrainDock, study: Stud
     dock.resume_button.click()
     qtbot.waitUntil(lambda: dock.row.state.status == "done", timeout=START_MS)
     assert dock.row.state.images == last + 100
-    at, _ = dock.losses.points("training")
+    at, _ = dock.losses.points("loss")
     assert (at[1:] >= at[:-1]).all()
     assert at[-1] == last + 100
     assert not dock.resume_button.isEnabled()
