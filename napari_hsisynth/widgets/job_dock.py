@@ -57,7 +57,8 @@ def refill(box: QComboBox, items: list[tuple[str, Any]], default: Any = None) ->
     box.clear()
     for text, data in items:
         box.addItem(text, data)
-    box.setCurrentIndex(max(0, box.findData(before)))
+    # not by findData: Qt compares paths by identity
+    box.setCurrentIndex(next((row for row, (_, data) in enumerate(items) if data == before), 0))
     box.blockSignals(False)
     if box.currentData() != before or before is default:
         box.currentIndexChanged.emit(box.currentIndex())

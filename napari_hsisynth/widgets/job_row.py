@@ -39,6 +39,16 @@ def duration_text(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
+def about_text(seconds: float) -> str:
+    """Write a duration as one that is only estimated: ``20 s``, ``41 min``, ``3 h 20 min``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if hours >= 10:
+        return f"{round(seconds / 3600)} h"
+    return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part)
+
+
 def rate_text(per_second: float) -> str:
     """Write a rate so that it has a digit to read: ``412/s``, ``3.2/s``, ``14/min``."""
     if per_second >= 10:

@@ -86,13 +86,9 @@ class LossPlot(QWidget):
         """Take a warning, of a moment of the run or of the whole."""
         self.warnings.add(text, images)
 
-    def resumed(self, images: int) -> None:
+    def forget_after(self, images: int) -> None:
         """Forget what a resume at `images` has undone, warnings included: they come again if they are still true."""
         self.warnings.forget_after(images)
-        self.rolled_back(images)
-
-    def rolled_back(self, images: int) -> None:
-        """Forget the values after `images`, which a divergence has made worthless; its warnings say why."""
         for at, heights in self._values.values():
             keep = bisect_right(at, images)
             del at[keep:], heights[keep:]

@@ -29,12 +29,15 @@ class Tile:
         Such as ``sample 3`` or ``original 2``.
     origin : {"real", "synthetic"}
     pixels : ndarray of uint8, shape (y, x, 3)
+    diagnosis : str
+        That the model was asked for; empty for one without conditions.
     """
 
     cube: Cube
     title: str
     origin: str
     pixels: NDArray[np.uint8]
+    diagnosis: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,10 @@ def load_preview(path: Path, images: int, rendering: str = RENDERINGS[0], name: 
         render = _Renderer(rendering, wavelengths_nm, white, f"{name} @ {images:,} images".strip())
         return Preview(
             images,
-            [render.tile(cube, f"sample {number}", "synthetic") for number, cube in enumerate(samples, 1)],
+            [
+                render.tile(cube, f"sample {number}", "synthetic", diagnosis)
+                for number, (cube, diagnosis) in enumerate(zip(samples, _diagnoses(arrays), strict=True), 1)
+            ],
             [
                 tile
                 for number, (original, copy) in enumerate(zip(originals, reconstructions, strict=True), 1)
@@ -113,7 +119,7 @@ def load_preview(path: Path, images: int, rendering: str = RENDERINGS[0], name: 
         )
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"cannot be read as a preview: {error}", where=path) from error
 
 
@@ -123,15 +129,23 @@ class _Renderer:
     def __init__(self, rendering: str, wavelengths_nm: NDArray[np.float64], white: float, suffix: str) -> None:
         self.rendering, self.wavelengths_nm, self.white, self.suffix = rendering, wavelengths_nm, white, suffix
 
-    def tile(self, data: NDArray[np.float32], title: str, origin: str) -> Tile:
-        provenance = {"origin": origin, "preview": True}
+    def tile(self, data: NDArray[np.float32], title: str, origin: str, diagnosis: str = "") -> Tile:
+        provenance = {"origin": origin, "preview": True} | ({"diagnosis": diagnosis} if diagnosis else {})
         cube = Cube(data, self.wavelengths_nm, name=f"{self.suffix} {title}".strip(), provenance=provenance)
         if self.rendering == RENDERINGS[0]:
             picture = rgb_cie1931(cube, white=self.white)
         else:
             picture = np.repeat((band_mean(cube) / self.white)[..., None], 3, axis=-1)
         pixels = np.nan_to_num(np.clip(picture, 0, 1) * 255).astype(np.uint8)
-        return Tile(cube, title, origin, np.ascontiguousarray(pixels))
+        return Tile(cube, title, origin, np.ascontiguousarray(pixels), diagnosis)
+
+
+def _diagnoses(arrays: dict[str, NDArray]) -> list[str]:
+    """Return what each sample should show; empty texts for a model without conditions."""
+    if "sample_classes" not in arrays or "class_names" not in arrays:
+        return [""] * len(arrays["samples"])
+    names = [str(name) for name in arrays["class_names"]]
+    return [names[number] for number in arrays["sample_classes"]]
 
 
 def _white(cubes: NDArray[np.float32]) -> float:

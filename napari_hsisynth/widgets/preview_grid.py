@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.study import DIAGNOSIS_COLOURS, Diagnosis
 from napari_hsisynth.widgets.preview import RENDERINGS, Preview, Tile, load_preview
 
 _SHEETS = {"samples": "samples", "reconstructions": "pairs"}
@@ -101,7 +102,8 @@ class PreviewGrid(QWidget):
         self.sheet.currentTextChanged.connect(self._fill)
         self.rendering.currentTextChanged.connect(self._load)
         self.history.valueChanged.connect(self._load)
-        self.history.sliderPressed.connect(lambda: self.latest.setChecked(False))
+        self.history.sliderPressed.connect(self._stay)
+        self.history.actionTriggered.connect(self._stay)  # by keys, wheel or click; not by a new preview
         self.latest.toggled.connect(self._follow)
         self.list.picked.connect(self.chosen)
         self._fill()
@@ -135,6 +137,10 @@ class PreviewGrid(QWidget):
         for widget in (self.history, self.latest):
             widget.setVisible(many)
         self.position.setVisible(bool(self._files))
+
+    def _stay(self, _action: int = 0) -> None:
+        """Keep what the user has turned to, whatever comes in."""
+        self.latest.setChecked(False)
 
     def _follow(self, latest: bool) -> None:
         if latest:
@@ -211,10 +217,14 @@ class _TileList(QListWidget):
         """Replace the pictures; the scroll position stays."""
         self.clear()
         for tile in tiles:
-            item = QListWidgetItem(QIcon(_framed(tile, colour, self.iconSize())), "")
-            item.setToolTip(f"{tile.title} ({tile.origin}); click to see the cube in the viewer")
+            known = tile.diagnosis in set(Diagnosis)
+            label = Diagnosis(tile.diagnosis).label if known else tile.diagnosis
+            frame = QColor(DIAGNOSIS_COLOURS[Diagnosis(tile.diagnosis)]) if known else colour
+            item = QListWidgetItem(QIcon(_framed(tile, frame, self.iconSize())), label)
+            title = f"{tile.title}, {label}" if label else tile.title
+            item.setToolTip(f"{title} ({tile.origin}); click to see the cube in the viewer")
             item.setData(Qt.ItemDataRole.UserRole, tile)
-            item.setData(Qt.ItemDataRole.AccessibleTextRole, tile.title)
+            item.setData(Qt.ItemDataRole.AccessibleTextRole, title)
             self.addItem(item)
 
 

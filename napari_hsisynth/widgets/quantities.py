@@ -13,6 +13,8 @@ _NAMES = {
     "kl_nats": "KL (nats)",
     "angle_deg": "spectral angle (deg)",
     "spectra_sw": "spectral SW",
+    "patches_sw": "patch SW",
+    "lr": "learning rate",
     "gradient": "gradient norm",
     "error": "reconstruction error (std of a band)",
 }
@@ -55,20 +57,11 @@ class Plotted:
     series: tuple[Series, ...]
 
 
-#: Title, axis, and the quantities that are plotted together where a model has more than one of them.
+#: Quantities that are plotted together where a model has more than one of them.
 _TOGETHER = (
+    Plotted("losses", "loss", (Series("loss", "critic"), Series("generator_loss", "generator"))),
     Plotted(
-        "losses",
-        "loss",
-        (
-            Series("loss", "loss"),
-            Series("critic_loss", "critic"),
-            Series("discriminator_loss", "discriminator"),
-            Series("generator_loss", "generator"),
-        ),
-    ),
-    Plotted(
-        "scores",
+        "scores by the critic",
         "score by the critic",
         (Series("real_score", "real"), Series("fake_score", "synthetic", dashed=True)),
     ),

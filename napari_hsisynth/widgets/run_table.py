@@ -25,10 +25,27 @@ from qtpy.QtWidgets import (
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder, RunState, list_runs
+from napari_hsisynth.study import Diagnosis
 
 _COLUMNS = ("run", "model", "status", "images", "loss", "started")
 #: Columns beside the run's name, in the order in which they are shown as there is room.
 _BY_NEED = tuple(_COLUMNS.index(name) for name in ("status", "images", "loss", "started", "model"))
+
+
+#: Settings that do not change how long an image takes.
+_NO_MATTER_OF_SPEED = {
+    "beta",
+    "checkpoint_every",
+    "ema_decay",
+    "gp_weight",
+    "init",
+    "logger",
+    "lr",
+    "max_images",
+    "on_divergence",
+    "preview_every",
+    "seed",
+}
 
 
 @dataclass(frozen=True)
@@ -62,10 +79,24 @@ class RunSummary:
         """The run id without its date, which has a column of its own."""
         return self.run.id.split("-", 2)[-1]
 
+    @property
+    def conditional(self) -> bool:
+        """Whether the model was told the diagnosis of every crop, and is to be told one for every sample."""
+        return self.config.get("conditional") is True
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The diagnoses that a conditional model knows, as far as the run's configuration says."""
+        about = self.config.get("run")
+        named = about.get("classes") if isinstance(about, dict) else None
+        known = {str(diagnosis) for diagnosis in Diagnosis}
+        return tuple(name for name in map(str, named) if name in known) if isinstance(named, list) else ()
+
     def alike(self, config: Mapping[str, Any]) -> bool:
         """Whether a training with `config` should run about as fast as this one did."""
-        names = ("model", "image_size", "batch_size", "device", "precision")
-        return all(self.config.get(name) == config.get(name) for name in names)
+        # a setting that only one of the two knows is of another version, and is taken not to matter
+        names = (self.config.keys() & config.keys()) - _NO_MATTER_OF_SPEED
+        return "model" in names and all(self.config[name] == config[name] for name in names)
 
 
 def summarise(run: RunFolder) -> RunSummary:

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QPushButton, QSpinB
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunState
-from napari_hsisynth.study import Study, read_crop, read_crops_index
+from napari_hsisynth.study import Diagnosis, Study, read_crop, read_crops_index
 from napari_hsisynth.widgets.briefs import sample_brief
 from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill, wrapped
 from napari_hsisynth.widgets.layers import add_cube
@@ -47,6 +47,7 @@ class SampleDock(JobDock):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer, "sample")
         self.trained: list[RunSummary] = []
+        self._diagnoses: tuple[str, ...] = ()
         self._counts: dict[str, int] = {}
         self._shown: Study | None = None
         self._build()
@@ -57,6 +58,7 @@ class SampleDock(JobDock):
         self.checkpoint = choice(self.content, "last: the end of training; best: the lowest validation loss")
         for name in ("last", "best"):
             self.checkpoint.addItem(name, name)
+        self.diagnosis = choice(self.content, "What a model that knows several diagnoses is to show")
         self.count = self._spin(16, 1, 100_000, "How many cubes to draw")
         self.seed = self._spin(0, 0, 2**31 - 1, "The same seed gives the same cubes")
         self.sets_title = QLabel("synthetic sets", self.content)
@@ -76,8 +78,14 @@ class SampleDock(JobDock):
         self.compare_button.setToolTip("Open the Compare dock: real and synthetic cubes side by side")
         self.folder_button = QPushButton("Open folder", self.content)
 
-        self.add_choices(
-            [("run", self.source), ("checkpoint", self.checkpoint), ("cubes", self.count), ("seed", self.seed)]
+        self.choices = self.add_choices(
+            [
+                ("run", self.source),
+                ("checkpoint", self.checkpoint),
+                ("diagnosis", self.diagnosis),
+                ("cubes", self.count),
+                ("seed", self.seed),
+            ]
         )
         self.add_controls()
         self.column.addWidget(self.sets_title)
@@ -93,8 +101,9 @@ class SampleDock(JobDock):
         self.column.addLayout(more)
         self.column.addStretch(1)
 
-        for changed in (self.source.currentIndexChanged, self.checkpoint.currentIndexChanged):
-            changed.connect(self._chosen)
+        self.source.currentIndexChanged.connect(self._offer_diagnoses)
+        for changed in (self.source, self.checkpoint, self.diagnosis):
+            changed.currentIndexChanged.connect(self._chosen)
         for spin in (self.count, self.seed):
             spin.valueChanged.connect(self._chosen)
         self.sets.itemSelectionChanged.connect(self._enable_sets)
@@ -116,18 +125,19 @@ class SampleDock(JobDock):
     def refresh(self) -> None:
         """List the trained runs and the synthetic sets of the study."""
         if self.study is None:
-            self._take((None, [], {}))
+            self._take((None, [], {}, ()))
         else:
             worker = create_worker(_read_runs, self.study, _start_thread=False)
             worker.returned.connect(self._take)
             worker.start()
 
-    def _take(self, found: tuple[Study | None, list[RunSummary], dict[str, int]]) -> None:
+    def _take(self, found: tuple[Study | None, list[RunSummary], dict[str, int], tuple[str, ...]]) -> None:
         if found[0] is not self.study:
             return  # another study has been opened meanwhile; its own list is on the way
-        study, self.trained, self._counts = found
+        study, self.trained, self._counts, self._diagnoses = found
         self._shown = study
         refill(self.source, [(_title(summary), summary.run.path) for summary in self.trained])
+        self._offer_diagnoses()
         selected = self.selected_set
         self.sets.clear()
         for run_id, count in self._counts.items():
@@ -156,6 +166,14 @@ class SampleDock(JobDock):
 
     def _next_step(self) -> None:
         self.open_dock("Study" if self.study is None else "Train")
+
+    def _offer_diagnoses(self, _: int = 0) -> None:
+        """Let the user choose among what the run knows, if it was told diagnoses in training."""
+        chosen = self._chosen_run
+        told = chosen is not None and chosen.conditional
+        names = (chosen.classes or self._diagnoses) if chosen is not None and told else ()
+        refill(self.diagnosis, [("all in turn", ""), *((Diagnosis(name).label, name) for name in names)])
+        self.choices.setRowVisible(self.diagnosis, told)
 
     def _chosen(self, _: int = 0) -> None:
         self.update_controls()
@@ -194,17 +212,20 @@ class SampleDock(JobDock):
     # -- the job --------------------------------------------------------------------------------------------------
 
     def words(self) -> list[str]:
-        """``sample RUN --n N --seed S``."""
+        """``sample RUN --n N --seed S``, with what else is chosen."""
         words = ["sample", str(self.source.currentData()), "--n", str(self.count.value())]
         words += ["--seed", str(self.seed.value())]
         if self.checkpoint.currentData() != "last":
             words += ["--checkpoint", self.checkpoint.currentData()]
+        if self.diagnosis.currentData():
+            words += ["--diagnosis", self.diagnosis.currentData()]
         return words
 
     def run_name(self) -> str:
         """``sample-vae-melanoma``."""
         chosen = self._chosen_run
-        return f"sample-{chosen.model}-{chosen.diagnosis or 'all'}" if chosen is not None else "sample"
+        diagnosis = self.diagnosis.currentData() or (chosen.diagnosis if chosen is not None else "") or "all"
+        return f"sample-{chosen.model}-{diagnosis}" if chosen is not None else "sample"
 
     def _job_finished(self, state: RunState) -> None:
         super()._job_finished(state)
@@ -278,7 +299,8 @@ def _title(summary: RunSummary) -> str:
     return f"{summary.title} · {summary.state.images:,} images"
 
 
-def _read_runs(study: Study) -> tuple[Study, list[RunSummary], dict[str, int]]:
+def _read_runs(study: Study) -> tuple[Study, list[RunSummary], dict[str, int], tuple[str, ...]]:
+    """Return the study, its trained runs, the sizes of its synthetic sets, and the diagnoses of its crops."""
     trained = [s for s in summarise_all(study.root, "train") if any(s.run.checkpoints_dir.glob("last.*"))]
     counts = {}
     for run_id in study.synthetic_runs():
@@ -286,7 +308,11 @@ def _read_runs(study: Study) -> tuple[Study, list[RunSummary], dict[str, int]]:
             counts[run_id] = len(read_crops_index(study.synthetic_dir(run_id)))
         except InputError:  # a folder that is being written, or a broken one: it has no cubes to show
             continue
-    return study, trained, counts
+    try:
+        diagnoses = {record.diagnosis.value for record in study.crops()}
+    except InputError:  # a damaged index: the docks that read crops say so
+        diagnoses = set()
+    return study, trained, counts, tuple(sorted(diagnoses))
 
 
 def _read_cubes(folder: Path, count: int) -> list[Cube] | str:

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, get_args
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_warning
-from qtpy.QtWidgets import QPushButton, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QTabWidget
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import Event, RunFolder, RunState
 from napari_hsisynth.study import DIAGNOSIS_COLOURS, Diagnosis, Study
-from napari_hsisynth.training.config import MODELS, PRESETS, DataSummary, data_summary
-from napari_hsisynth.widgets import settings
+from napari_hsisynth.training.config import DataSummary, ModelConfig, data_summary
 from napari_hsisynth.widgets.briefs import counted, train_brief
 from napari_hsisynth.widgets.devices import Device, list_devices
 from napari_hsisynth.widgets.fold import Fold
 from napari_hsisynth.widgets.form import ConfigForm
 from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill, wrapped
-from napari_hsisynth.widgets.job_row import duration_text
+from napari_hsisynth.widgets.job_row import about_text
 from napari_hsisynth.widgets.layers import add_cube
 from napari_hsisynth.widgets.loss_plot import LossPlot
+from napari_hsisynth.widgets.model_settings import ModelSettings
 from napari_hsisynth.widgets.preview import Preview, Tile
 from napari_hsisynth.widgets.preview_grid import PreviewGrid
 from napari_hsisynth.widgets.run_plots import SpectraPlot
 from napari_hsisynth.widgets.run_table import RunSummary, RunTable, summarise
 
-#: Fields of the configuration that are not in the form: the dock chooses them with widgets of its own.
-_OUTSIDE = ("model", "device")
+_SEVERAL_MACHINES = "Several machines are started from a shell or a batch system: copy the command."
 
 
 def data_text(summary: DataSummary, by_patient: bool) -> str:
@@ -50,10 +48,7 @@ class TrainDock(JobDock):
         super().__init__(napari_viewer, "train")
         self._summary: DataSummary | None = None
         self._devices: list[Device] = [Device("auto", "auto"), Device("cpu", "cpu")]
-        self.forms: dict[str, ConfigForm] = {}
         self._build()
-        self._choose_model()
-        self._restore()
         self.refresh()
         self._look_for_devices()
 
@@ -62,16 +57,11 @@ class TrainDock(JobDock):
     def _build(self) -> None:
         self.data = wrapped("", self.content)
         self.diagnosis = choice(self.content, "Train on the crops of this diagnosis")
-        self.model = choice(self.content, "Kind of generator")
-        for name, config in MODELS.items():
-            self.model.addItem(name, name)
-            self.model.setItemData(self.model.count() - 1, (config.__doc__ or "").strip().splitlines()[0], 3)
-        self.preset = choice(self.content, "A named starting point; choose it again to go back to it")
+        self.settings = ModelSettings(self.content)
+        self.model, self.preset = self.settings.model, self.settings.preset
         self.device = choice(self.content, "Where to train")
-        self.form_page = QWidget(self.content)
-        self.form_layout = QVBoxLayout(self.form_page)
-        self.form_layout.setContentsMargins(0, 0, 0, 0)
-        self.settings_fold = Fold("settings", self.form_page, is_open=True, parent=self.content)
+        refill(self.device, [(device.label, device.name) for device in self._devices])
+        self.settings_fold = Fold("settings", self.settings, is_open=True, parent=self.content)
         self.resume_button = QPushButton("Resume", self.content)
         self.resume_button.clicked.connect(self._resume_shown)
         self.estimate = wrapped("", self.content)
@@ -92,8 +82,7 @@ class TrainDock(JobDock):
         self.column.addWidget(self.runs)
 
         self.diagnosis.currentIndexChanged.connect(self._choose_diagnosis)
-        self.model.currentIndexChanged.connect(self._choose_model)
-        self.preset.activated.connect(self._choose_preset)
+        self.settings.changed.connect(self.update_controls)
         self.device.currentIndexChanged.connect(self._choose_device)
         self.row.event_arrived.connect(self._take)
         self.samples.chosen.connect(self._show_tile)
@@ -105,7 +94,7 @@ class TrainDock(JobDock):
     @property
     def form(self) -> ConfigForm:
         """The form of the chosen model."""
-        return self.forms[self.model.currentData()]
+        return self.settings.form
 
     def refresh(self) -> None:
         """Count the study's crops and list its runs."""
@@ -155,11 +144,27 @@ class TrainDock(JobDock):
             return "No crop of this diagnosis is in the training split: choose another or add cubes."
         if self.row.active:
             return "A training is under way: wait for it or stop it first."
-        return "" if self.form.valid else f"Settings: {self.form.reason()}"
+        config = self.settings.config()
+        if config is None:
+            return f"Settings: {self.form.reason()}"
+        if config.conditional and self.diagnosis.currentData():
+            return self._not_conditional()
+        if config.num_nodes > 1:
+            return _SEVERAL_MACHINES
+        return ""
+
+    def _not_conditional(self) -> str:
+        """Why a conditional model cannot be trained on the chosen diagnosis."""
+        if self.diagnosis.findData(None) < 0:
+            return "A conditional model needs crops of two diagnoses or more: turn “conditional” off."
+        return "A conditional model learns all diagnoses at once: choose “all diagnoses”, or turn “conditional” off."
 
     def update_controls(self) -> None:
         """Enable what can be done now, and say why not."""
         super().update_controls()
+        if self.obstacle() == _SEVERAL_MACHINES:
+            self.command.set_words(self.words())  # the one thing that only a command can do
+            self.command.setVisible(True)
         state = self.row.state
         resumable = self.row.run is not None and state.status in ("stopped", "failed")
         self.resume_button.setEnabled(resumable and not missing_training())
@@ -174,13 +179,13 @@ class TrainDock(JobDock):
 
     def _estimate(self) -> str:
         """How long it should take, by the rate of the latest run of the same model and image size."""
-        if self.row.active or not self.form.valid:
+        config = self.settings.config()
+        if self.row.active or config is None:
             return ""
-        config = self.form.config()
         for summary in self.runs.summaries:
             if summary.state.rate and summary.alike(config.model_dump()):
                 seconds = config.max_images / summary.state.rate
-                return f"about {duration_text(seconds)} at the {summary.state.rate:,.0f} images/s of an earlier run"
+                return f"about {about_text(seconds)} at the {summary.state.rate:,.0f} images/s of an earlier run"
         return ""
 
     # -- choices --------------------------------------------------------------------------------------------------
@@ -191,30 +196,11 @@ class TrainDock(JobDock):
             self._show_data(self.study)
         self.update_controls()
 
-    def _choose_model(self, _index: int = 0) -> None:
-        name = self.model.currentData()
-        for form in self.forms.values():
-            form.hide()
-        if name not in self.forms:
-            form = self.forms[name] = ConfigForm(MODELS[name], fixed={"model": name, "device": "auto"})
-            self.form_layout.addWidget(form)
-            form.changed.connect(self.update_controls)
-        self.form.show()
-        refill(self.preset, [("defaults", ""), *((preset, preset) for preset in PRESETS.get(name, {}))])
-        refill(self.device, [(device.label, device.name) for device in self._devices])
-        self._choose_device()
-
-    def _choose_preset(self, _index: int = 0) -> None:
-        model = self.model.currentData()
-        default = MODELS[model].model_construct().model_dump()
-        values = {**default, **PRESETS[model].get(self.preset.currentData(), {})}
-        self.form.set_values({name: value for name, value in values.items() if name not in _OUTSIDE})
-
     def _choose_device(self, _index: int = 0) -> None:
-        self.form.fix("device", self.device.currentData() or "auto")
+        self.settings.set_device(self.device.currentData() or "auto")
 
     def _look_for_devices(self) -> None:
-        names = get_args(MODELS[self.model.currentData()].model_fields["device"].annotation)
+        names = get_args(ModelConfig.model_fields["device"].annotation)
         worker = create_worker(list_devices, names, _start_thread=False)
         worker.returned.connect(self._devices_found)
         worker.start()
@@ -228,18 +214,10 @@ class TrainDock(JobDock):
     def words(self) -> list[str]:
         """``train STUDY --model M --diagnosis D --preset P --set K=V ...`` with what differs from the preset."""
         assert self.study is not None
-        words = ["train", str(self.study.root), "--model", self.model.currentData()]
+        words = ["train", str(self.study.root), "--model", self.settings.name]
         if self.diagnosis.currentData():
             words += ["--diagnosis", self.diagnosis.currentData()]
-        model, preset = self.model.currentData(), self.preset.currentData()
-        base = MODELS[model].model_construct().model_dump(mode="json")
-        if preset:
-            words += ["--preset", preset]
-            base |= PRESETS[model][preset]
-        for name, value in self.form.config().model_dump(mode="json").items():
-            if value != base.get(name):
-                words += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
-        return words
+        return words + self.settings.words()
 
     def run_name(self) -> str:
         """Return the model and the diagnosis, ``vae-melanoma``."""
@@ -250,7 +228,7 @@ class TrainDock(JobDock):
         super().start()
         if self.row.active:
             self.settings_fold.set_open(False)
-            self._remember()
+            self.settings.remember()
 
     def resume(self, run: RunFolder) -> None:
         """Go on with a stopped or failed run in its own folder."""
@@ -302,12 +280,13 @@ class TrainDock(JobDock):
                 self.samples.add(event.images or 0, run.path / str(event.fields["file"]))
             case "warning":
                 self.losses.warn(str(event.fields.get("message", "")), event.images)
-            case "rolled_back" if event.images is not None:
-                self.losses.rolled_back(event.images)
-                self.samples.forget_after(event.images)
-            case "started" if event.fields.get("resumed_at") is not None:
-                self.losses.resumed(int(event.fields["resumed_at"]))
-                self.samples.forget_after(int(event.fields["resumed_at"]))
+            case "started" | "rolled_back" if event.fields.get("resumed_at") is not None:
+                resumed_at = int(event.fields["resumed_at"])
+                self.losses.forget_after(resumed_at)
+                self.samples.forget_after(resumed_at)
+                if event.kind == "rolled_back":
+                    reason = f"rolled back to {resumed_at:,} images: {event.fields.get('reason', 'diverged')}"
+                    self.losses.warn(reason, event.fields.get("reached"))
 
     def _job_changed(self, state: RunState) -> None:
         super()._job_changed(state)
@@ -340,22 +319,3 @@ class TrainDock(JobDock):
     def _show_tile(self, tile: Tile) -> None:
         """Add the cube behind a picture as a layer; a second click only selects it."""
         add_cube(self.viewer, tile.cube, view="preview")
-
-    # -- settings that come back ----------------------------------------------------------------------------------
-
-    def _remember(self) -> None:
-        model = self.model.currentData()
-        chosen = {"preset": self.preset.currentData(), "values": self.form.changed_values()}
-        settings.set_value("train/model", model)
-        settings.set_value(f"train/{model}", json.dumps(chosen))
-
-    def _restore(self) -> None:
-        """Show what was trained last; settings that no longer fit the model are left out."""
-        self.model.setCurrentIndex(max(0, self.model.findData(settings.value("train/model", ""))))
-        try:
-            chosen = json.loads(settings.value(f"train/{self.model.currentData()}", "{}"))
-            self.preset.setCurrentIndex(max(0, self.preset.findData(chosen.get("preset", ""))))
-            values = chosen.get("values", {})
-            self.form.set_values({name: value for name, value in values.items() if name not in _OUTSIDE})
-        except (ValueError, KeyError, AttributeError):
-            self._choose_preset()

@@ -53,18 +53,18 @@ def test_training_and_validation_are_two_curves_of_one_quantity(losses: LossPlot
 
 def test_what_adversaries_report_is_seen_together(losses: LossPlot) -> None:
     """Neither of two opposed losses says anything alone, nor does a score of real images."""
-    step = {"critic_loss": 1.0, "generator_loss": -0.5, "real_score": 2.0, "fake_score": 1.0, "gradient_penalty": 0.1}
+    step = {"loss": 1.0, "generator_loss": -0.5, "real_score": 2.0, "fake_score": 1.0, "gradient_penalty": 0.1}
     losses.add(100, step)
-    losses.add(200, {**step, "critic_loss": 0.8})
+    losses.add(200, {**step, "loss": 0.8})
     losses.add(200, {"val_spectra_sw": 0.02})
     losses.redraw()
-    assert choices(losses) == ["losses", "scores", "gradient penalty", "spectral SW"]
-    assert list(losses.curves) == ["critic_loss", "generator_loss"]
+    assert choices(losses) == ["losses", "scores by the critic", "gradient penalty", "spectral SW"]
+    assert list(losses.curves) == ["loss", "generator_loss"]
     assert legend(losses) == ["critic", "generator"]
-    assert losses.curves["critic_loss"].getData()[1].tolist() == [1.0, 0.8]
+    assert losses.curves["loss"].getData()[1].tolist() == [1.0, 0.8]
     colours = {curve.opts["pen"].color().name() for curve in losses.curves.values()}
     assert len(colours) == 2
-    losses.quantity.setCurrentText("scores")
+    losses.quantity.setCurrentText("scores by the critic")
     assert legend(losses) == ["real", "synthetic"]
     assert losses.curves["real_score"].opts["pen"].style() == Qt.PenStyle.SolidLine
     assert losses.curves["fake_score"].opts["pen"].style() == Qt.PenStyle.DashLine
@@ -110,7 +110,7 @@ def test_a_resume_takes_back_what_came_after_its_checkpoint(losses: LossPlot) ->
     losses.warn("few crops")
     losses.warn("the critic wins", 150)
     losses.warn("the critic wins", 350)
-    losses.resumed(200)
+    losses.forget_after(200)
     losses.add(250, {"loss": 0.5})
     assert losses.points("loss")[0].tolist() == [100, 200, 250]
     assert [(one.images, one.text) for one in losses.warnings.warnings] == [
@@ -118,15 +118,6 @@ def test_a_resume_takes_back_what_came_after_its_checkpoint(losses: LossPlot) ->
         (150, "the critic wins"),
     ]
     assert [mark.value() for mark in losses.warnings.marks.values()] == [150]
-
-
-def test_a_roll_back_keeps_the_warning_that_says_why(losses: LossPlot) -> None:
-    for images in (100, 200, 300):
-        losses.add(images, {"loss": 1.0})
-    losses.warn("not a number", 300)
-    losses.rolled_back(100)
-    assert losses.points("loss")[0].tolist() == [100]
-    assert [mark.value() for mark in losses.warnings.marks.values()] == [300]
 
 
 def test_warnings_are_listed_and_marked(losses: LossPlot, qtbot) -> None:

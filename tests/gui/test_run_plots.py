@@ -90,6 +90,40 @@ def test_a_preview_without_reconstructions_or_spectra(tmp_path: Path) -> None:
     assert len(preview.samples) == 3
 
 
+def test_samples_of_a_conditional_model_say_what_they_should_show(qtbot, tmp_path: Path) -> None:
+    names = np.array(["melanoma", "dysplastic_nevus"])
+    path = write_preview(tmp_path / "1.npz", sample_classes=np.array([0, 1, 0]), class_names=names)
+    grid = PreviewGrid()
+    qtbot.addWidget(grid)
+    grid.clear("vae", "#999999")
+    with qtbot.waitSignal(grid.shown, timeout=5_000):
+        grid.add(100, path)
+    assert [grid.list.item(row).text() for row in range(3)] == ["melanoma", "dysplastic nevus", "melanoma"]
+    assert "sample 2, dysplastic nevus" in grid.list.item(1).toolTip()
+    assert grid.preview.samples[1].cube.provenance["diagnosis"] == "dysplastic_nevus"
+    frames = [grid.list.item(row).icon().pixmap(grid.list.iconSize()).toImage() for row in range(2)]
+    assert [frame.pixelColor(1, 1).name().upper() for frame in frames] == ["#D55E00", "#56B4E9"]
+    grid.sheet.setCurrentText("reconstructions")
+    assert not grid.list.item(0).text()
+    outside = write_preview(tmp_path / "2.npz", sample_classes=np.array([0, 1, 2]), class_names=names)
+    with pytest.raises(InputError, match=outside.name):
+        load_preview(outside, 1)
+
+
+def test_turning_back_by_keys_stays_there(qtbot, tmp_path: Path) -> None:
+    grid = PreviewGrid()
+    qtbot.addWidget(grid)
+    grid.show()
+    for number in (1, 2):
+        with qtbot.waitSignal(grid.shown, timeout=5_000):
+            grid.add(100 * number, write_preview(tmp_path / f"{number}.npz"))
+    with qtbot.waitSignal(grid.shown, timeout=5_000):
+        qtbot.keyClick(grid.history, Qt.Key.Key_Left)
+    assert not grid.latest.isChecked()
+    grid.add(300, write_preview(tmp_path / "3.npz"))
+    assert grid.history.value() == 0
+
+
 def test_broken_previews_are_refused_with_their_name(tmp_path: Path) -> None:
     torn, other = tmp_path / "torn.npz", tmp_path / "other.npz"
     torn.write_bytes(write_preview(tmp_path / "p.npz").read_bytes()[:200])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from qtpy.QtCore import Qt, QThreadPool
 
-from napari_hsisynth.jobs import attach, list_runs, new_run
+from napari_hsisynth.jobs import RunFolder, attach, list_runs, new_run
 from napari_hsisynth.optics import lesion_phantom
 from napari_hsisynth.study import Study, make_crops
 from napari_hsisynth.widgets.evaluate_dock import EvaluateDock
@@ -189,3 +189,37 @@ def test_a_run_deleted_by_hand_is_said_instead_of_started(make_napari_viewer_pro
     assert dock.row.run is None
     session_for(viewer).close_study()
     assert dock.summary() == ""
+
+
+def test_a_model_that_knows_diagnoses_is_asked_for_one(make_napari_viewer_proxy, study: Study, qtbot) -> None:
+    (plain,) = list_runs(study.root)
+    told = new_run(study.root, "vae-all")
+    shutil.copytree(plain.path, told.path, dirs_exist_ok=True)
+    config = {**plain.config, "conditional": True}
+    told.write_config({**config, "run": {**config["run"], "diagnosis": ""}})
+    dock = SampleDock(make_napari_viewer_proxy())
+    qtbot.addWidget(dock)
+    dock.session.open_study(study.root)
+    qtbot.waitUntil(lambda: len(dock.trained) == 2, timeout=STEP_MS)
+
+    def choose(run: RunFolder) -> None:
+        dock.source.setCurrentIndex([summary.run for summary in dock.trained].index(run))
+
+    choose(plain)
+    assert not dock.diagnosis.isVisibleTo(dock)
+    assert "--diagnosis" not in dock.command.command
+    choose(told)
+    assert dock.diagnosis.isVisibleTo(dock)
+    offered = [dock.diagnosis.itemText(row) for row in range(dock.diagnosis.count())]
+    assert offered == ["all in turn", "melanoma"]  # not written in the configuration: those of the study
+    assert "--diagnosis" not in dock.command.command
+    dock.diagnosis.setCurrentIndex(1)
+    assert dock.command.command.endswith("--seed 0 --diagnosis melanoma")
+    assert dock.run_name() == "sample-vae-melanoma"
+    told.write_config({**config, "run": {**config["run"], "classes": ["dysplastic_nevus", "melanoma"]}})
+    dock.refresh()
+    qtbot.waitUntil(lambda: dock.diagnosis.count() == 3, timeout=STEP_MS)
+    assert dock.diagnosis.currentData() == "melanoma"  # what was chosen stays
+    assert dock.source.currentData() == told.path
+    choose(plain)
+    assert "--diagnosis" not in dock.command.command

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -207,19 +206,53 @@ def test_a_reload_of_the_study_keeps_the_followed_run(dock: TrainDock, study: St
     assert dock.row.run == run
 
 
-def test_settings_come_back(dock: TrainDock, study: Study, monkeypatch, make_napari_viewer, qtbot) -> None:
-    dock.form.set_values({"lr": 3e-4, "seed": 7})
-    dock._remember()
-    again = TrainDock(make_napari_viewer())
-    qtbot.addWidget(again)
-    assert again.form.config().lr == 3e-4
-    assert again.form.changed_values() == {"lr": 3e-4, "seed": 7}
-    from napari_hsisynth.widgets import settings
+def test_a_conditional_model_needs_all_diagnoses(dock: TrainDock, study: Study) -> None:
+    assert dock.diagnosis.currentData() == "melanoma"
+    dock.form.editors["conditional"].widget.native.setChecked(True)
+    assert not dock.start_button.isEnabled()
+    assert "choose “all diagnoses”" in dock.reason.text()
+    dock.diagnosis.setCurrentIndex(dock.diagnosis.findData(None))
+    assert dock.start_button.isEnabled()
+    assert shown_command(dock).endswith("--model vae --set conditional=true")
 
-    settings.set_value("train/vae", json.dumps({"values": {"no_longer_there": 1, "lr": 1}}))
-    last = TrainDock(make_napari_viewer())
-    qtbot.addWidget(last)
-    assert last.form.config() == MODELS["vae"]()
+
+def test_several_machines_are_left_to_the_command(dock: TrainDock, study: Study) -> None:
+    dock.form.set_values({"num_nodes": 2})
+    assert not dock.start_button.isEnabled()
+    assert "copy the command" in dock.reason.text()
+    assert shown_command(dock).endswith("--set num_nodes=2")
+
+
+def test_the_estimate_is_by_a_run_like_this_one_or_there_is_none(dock: TrainDock, study: Study, qtbot) -> None:
+    assert not dock.estimate.isVisibleTo(dock)
+    run = new_run(study.root, "vae-melanoma")
+    run.write_config({**MODELS["vae"](seed=9).model_dump(), "run": {"verb": "train", "diagnosis": "melanoma"}})
+    run.append("started", pid=1, create_time=0.0, host="elsewhere", verb="train", resumed_at=None)
+    run.append("progress", done=100, total=200, unit="images", rate=50.0, eta_s=2.0)
+    run.append("stopped", images=100)
+    dock.refresh()
+    qtbot.waitUntil(lambda: dock.estimate.isVisibleTo(dock), timeout=STEP_MS)
+    dock.form.set_values({"max_images": 120_000, "lr": 2e-4})
+    assert dock.estimate.text() == "about 40 min at the 50 images/s of an earlier run"
+    dock.form.set_values({"width": 48})
+    assert not dock.estimate.isVisibleTo(dock)
+
+
+def test_what_a_run_says_is_shown_where_it_belongs(dock: TrainDock, study: Study, qtbot) -> None:
+    run = new_run(study.root, "vae-melanoma")
+    run.append("started", pid=1, create_time=0.0, host="elsewhere", verb="train", resumed_at=None)
+    for images in (100, 200, 300):
+        run.append("scalars", images=images, values={"loss": 1.0})
+    dock.attach(run)
+    qtbot.waitUntil(lambda: len(dock.losses.points("loss")[0]) == 3, timeout=STEP_MS)
+    run.append("warning", message="the loss has risen", images=300)
+    run.append("rolled_back", resumed_at=100, reached=300, lr=5e-4, reason="the loss has risen")
+    qtbot.waitUntil(lambda: len(dock.losses.points("loss")[0]) == 1, timeout=STEP_MS)
+    (mark,) = dock.losses.warnings.marks.values()
+    assert mark.value() == 300
+    assert mark.toolTip() == "300 images: rolled back to 100 images: the loss has risen"
+    run.append("stopped", images=100)
+    qtbot.waitUntil(lambda: dock.row.state.status == "stopped", timeout=STEP_MS)
 
 
 def test_a_picture_becomes_a_layer_once(dock: TrainDock, tmp_path: Path) -> None:
