@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_warning
-from qtpy.QtWidgets import QPushButton, QTabWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QTabWidget, QToolButton
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import Event, RunFolder, RunState
@@ -25,6 +25,7 @@ from napari_hsisynth.widgets.preview import Preview, Tile
 from napari_hsisynth.widgets.preview_grid import PreviewGrid
 from napari_hsisynth.widgets.run_plots import SpectraPlot
 from napari_hsisynth.widgets.run_table import RunSummary, RunTable, summarise
+from napari_hsisynth.widgets.split_panel import SplitPanel
 
 _SEVERAL_MACHINES = "Several machines are started from a shell or a batch system: copy the command."
 
@@ -56,6 +57,14 @@ class TrainDock(JobDock):
 
     def _build(self) -> None:
         self.data = wrapped("", self.content)
+        self.split_button = QToolButton(self.content)
+        self.split_button.setText("Change")
+        self.split_button.setCheckable(True)
+        self.split_button.setToolTip("See which cubes train and which are held out, and move them")
+        self.split_button.toggled.connect(self._turn_split)
+        self.split = SplitPanel(self.content)
+        self.split.hide()
+        self.split.changed.connect(self.refresh)
         self.diagnosis = choice(self.content, "Train on the crops of this diagnosis")
         self.settings = ModelSettings(self.content)
         self.model, self.preset = self.settings.model, self.settings.preset
@@ -71,7 +80,11 @@ class TrainDock(JobDock):
             self.tabs.addTab(page, name)
         self.runs = RunTable(self.content)
 
-        self.column.addWidget(self.data)
+        data = QHBoxLayout()
+        data.addWidget(self.data, 1)
+        data.addWidget(self.split_button)
+        self.column.addLayout(data)
+        self.column.addWidget(self.split)
         self.add_choices(
             [("diagnosis", self.diagnosis), ("model", self.model), ("device", self.device), ("preset", self.preset)]
         )
@@ -114,7 +127,10 @@ class TrainDock(JobDock):
             except InputError as error:
                 show_warning(str(error))
         self._show_data(study)
-        self.runs.load(study.root if study is not None else None)
+        root = study.root if study is not None else None
+        self.runs.load(root)
+        if self.split_button.isChecked():
+            self.split.load(root)
         self.update_controls()
 
     def _show_data(self, study: Study | None) -> None:
@@ -173,6 +189,8 @@ class TrainDock(JobDock):
             if resumable
             else "Only a stopped or failed run can be resumed; choose one in the table"
         )
+        # a job that is starting has yet to read the split
+        self.split.setEnabled(self.row.run is None or state.status != "starting")
         self.tabs.setVisible(self.row.run is not None)
         self.estimate.setText(self._estimate())
         self.estimate.setVisible(bool(self.estimate.text()))
@@ -187,6 +205,11 @@ class TrainDock(JobDock):
                 seconds = config.max_images / summary.state.rate
                 return f"about {about_text(seconds)} at the {summary.state.rate:,.0f} images/s of an earlier run"
         return ""
+
+    def _turn_split(self, is_open: bool) -> None:
+        self.split.setVisible(is_open)
+        if is_open:
+            self.split.load(self.study.root if self.study is not None else None)
 
     # -- choices --------------------------------------------------------------------------------------------------
 
