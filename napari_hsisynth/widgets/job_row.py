@@ -288,7 +288,8 @@ class JobRow(QWidget):
         self.bar.setRange(0, 0 if unknown else 1000)  # an empty range makes the bar run to and fro
         self.bar.setValue(round(1000 * state.fraction))
         self.bar.setFormat(percent_text(state))
-        self.status.setText(state_text(state).replace("ETA ", "ETA\N{NO-BREAK SPACE}") if shown else "")
+        unbroken = state_text(state).replace("ETA ", "ETA\N{NO-BREAK SPACE}").replace("/s", "/\N{WORD JOINER}s")
+        self.status.setText(unbroken if shown else "")
         impatient = state.status == "stopping" and self._stop_asked and not self._impatient.isActive()
         self.stop_button.setText("End now" if impatient else "Stop")
         if impatient:

@@ -245,8 +245,8 @@ def _counts_text(rows: tuple[SplitRow, ...]) -> str:
         cells.append((f"{dot} {row.diagnosis.label}", *(f"{row.cubes[side]} ({row.crops[side]})" for side in NAMES)))
     totals = [(sum(row.cubes[side] for row in rows), sum(row.crops[side] for row in rows)) for side in NAMES]
     cells.append(("all", *(f"{cubes} ({crops})" for cubes, crops in totals)))
-    lines = []
+    lines, unbroken = [], "white-space: nowrap"
     for first, *others in cells:
-        numbers = "".join(f'<td align="right" style="padding-left: 1em">{text}</td>' for text in others)
-        lines.append(f"<tr><td>{first}</td>{numbers}</tr>")
+        numbers = "".join(f'<td align="right" style="padding-left: 1em; {unbroken}">{text}</td>' for text in others)
+        lines.append(f'<tr><td style="{unbroken}">{first}</td>{numbers}</tr>')
     return f"<table>{''.join(lines)}</table>"

@@ -204,10 +204,10 @@ class SplitTable(QTableView):
         self._fit_columns()
 
     def _fit_columns(self) -> None:
-        """Make the columns as wide as what is in them; long ids may take two fifths of the table, patients a fifth."""
+        """Make the columns as wide as what is in them; long ids may take a third of the table, patients a sixth."""
         metrics, room = self.fontMetrics(), self.viewport().width()
         self.setColumnHidden(_PATIENT, not any(cube.entry.patient for cube in self.rows.cubes))
-        for column, share in ((_ID, 0.4), (_PATIENT, 0.2), (_CROPS, 0.15), (_SPLIT, 0.15)):
+        for column, share in ((_ID, 0.3), (_PATIENT, 0.16), (_CROPS, 0.15), (_SPLIT, 0.15)):
             texts = {COLUMNS[column], *(self.rows.text(cube, column) for cube in self.rows.cubes)}
             widest = max(metrics.horizontalAdvance(text) for text in texts) + 2 * metrics.averageCharWidth()
             self.setColumnWidth(column, min(widest, round(share * room)))

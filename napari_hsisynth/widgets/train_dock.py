@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_warning
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QTabWidget, QToolButton
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QTabWidget
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import Event, RunFolder, RunState
@@ -57,8 +57,7 @@ class TrainDock(JobDock):
 
     def _build(self) -> None:
         self.data = wrapped("", self.content)
-        self.split_button = QToolButton(self.content)
-        self.split_button.setText("Change")
+        self.split_button = QPushButton("Change", self.content)
         self.split_button.setCheckable(True)
         self.split_button.setToolTip("See which cubes train and which are held out, and move them")
         self.split_button.toggled.connect(self._turn_split)

@@ -30,8 +30,9 @@ class Warned:
 
     @property
     def line(self) -> str:
-        """The warning with its position."""
-        return self.text if self.images is None else f"{self.images:,} images: {self.text}"
+        """The warning with its position, unless it says that itself."""
+        position = "" if self.images is None else f"{self.images:,} images"
+        return self.text if position in self.text else f"{position}: {self.text}"
 
 
 class WarningMarks(QListWidget):

@@ -104,7 +104,7 @@ def test_stop_is_acknowledged_at_once_and_then_happens(qtbot, row: JobRow, run: 
     child = start("done")
     row.attach(run)
     qtbot.waitUntil(lambda: row.state.status == "running" and row.state.images > 0, timeout=20_000)
-    assert "50/s" in row.status.text()
+    assert "50/\N{WORD JOINER}s" in row.status.text()
     assert "ETA\N{NO-BREAK SPACE}3:" in row.status.text()
     row.stop_button.click()
     assert row.state.status == "stopping"  # before any event can have come
