@@ -96,7 +96,7 @@ class JobDock(QWidget):
         self.viewer, self.verb = napari_viewer, verb
         self.session = session_for(napari_viewer)
         self._root = self.study.root if self.study is not None else None
-        area = QScrollArea(self)
+        self.area = area = QScrollArea(self)
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

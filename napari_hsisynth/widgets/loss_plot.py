@@ -18,7 +18,7 @@ from napari_hsisynth.widgets.warning_marks import WarningMarks
 #: Of a single quantity, Okabe-Ito blue and orange: what the network has learned from, and what it has not seen.
 ROLE_COLOURS = {"training": "#0072B2", "validation": "#E69F00"}
 #: Of several quantities in one plot, those of the palette that stand for no diagnosis.
-_COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#F0E442")
+_COLOURS = ("#0072B2", "#CC79A7", "#E69F00", "#F0E442")
 #: A plot is drawn again at most this often, ms.
 REDRAW_MS = 150
 

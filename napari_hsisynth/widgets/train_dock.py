@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_warning
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QTabWidget
 
 from napari_hsisynth.errors import InputError
@@ -250,7 +251,12 @@ class TrainDock(JobDock):
         super().start()
         if self.row.active:
             self.settings_fold.set_open(False)
+            self.split_button.setChecked(False)
             self.settings.remember()
+            QTimer.singleShot(0, self._show_results)  # once the rest has folded away
+
+    def _show_results(self) -> None:
+        self.area.ensureWidgetVisible(self.tabs)
 
     def resume(self, run: RunFolder) -> None:
         """Go on with a stopped or failed run in its own folder."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ import pytest
 from qtpy.QtCore import QThreadPool
 
 from napari_hsisynth.jobs import RunFolder, attach, list_runs, new_run
+from napari_hsisynth.jobs.process import identity
 from napari_hsisynth.optics import lesion_phantom
 from napari_hsisynth.study import Study, make_crops
 from napari_hsisynth.training.config import MODELS, PRESETS
@@ -42,10 +46,17 @@ def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of phantoms, made once."""
+    return make_study(tmp_path_factory.mktemp("made") / "study").root
+
+
 @pytest.fixture
-def study(tmp_path: Path) -> Iterator[Study]:
-    """A study of phantoms; whatever still trains in it is ended with the test."""
-    study = make_study(tmp_path / "study")
+def study(made: Path, tmp_path: Path) -> Iterator[Study]:
+    """A copy of it; whatever still trains in it is ended with the test."""
+    shutil.copytree(made, tmp_path / "study")
+    study = Study.open(tmp_path / "study")
     yield study
     for run in list_runs(study.root):
         job = attach(run)
@@ -71,25 +82,33 @@ def statuses(dock: TrainDock) -> list[str]:
 
 
 def test_a_training_from_the_first_click_to_its_end(dock: TrainDock, study: Study, qtbot, make_napari_viewer) -> None:
-    """Start, watch, stop, resume, attach from elsewhere, kill, resume, done: each start costs an import of torch."""
+    """Start, watch, attach from elsewhere, stop, resume, done: each start costs an import of torch."""
     seen = statuses(dock)
-    dock.form.set_values({**TINY, "max_images": 10**9, "preview_every": 200, "checkpoint_every": 200})
+    dock.form.set_values({**TINY, "max_images": 10**9, "preview_every": 100, "checkpoint_every": 100})
     assert dock.start_button.isEnabled(), dock.reason.text()
     dock.start_button.click()
     assert dock.row.state.status == "starting"  # within the click, long before torch is loaded
     assert not dock.start_button.isEnabled()
     assert not dock.settings_fold.is_open
+    assert not dock.split.isEnabled()  # the process has yet to read it
     run = dock.row.run
     assert run is not None
-    qtbot.waitUntil(lambda: dock.row.state.images > 400, timeout=START_MS)
+    qtbot.waitUntil(lambda: dock.row.state.images > 200, timeout=START_MS)
     assert "of 1,000,000,000 images" in dock.row.status.text()
     assert dock.summary().startswith("vae-melanoma running")
+    assert dock.split.isEnabled()
     qtbot.waitUntil(lambda: len(dock.losses.points("val_loss")[0]) >= 2, timeout=STEP_MS)
     assert len(dock.losses.points("loss")[0]) >= 1
     qtbot.waitUntil(lambda: dock.samples.list.count() == 16, timeout=STEP_MS)
     at, _ = dock.spectra.curves["synthetic"].getData()
     assert len(at) == 16
     assert dock.samples.colour.name().upper() == "#D55E00"
+    other = TrainDock(make_napari_viewer())  # as if napari had been started again while the training goes on
+    qtbot.addWidget(other)
+    other.session.open_study(study.root)
+    qtbot.waitUntil(lambda: other.row.run == run and other.row.state.images > 200, timeout=STEP_MS)
+    assert other.row.state.status == "running"
+    other.row.detach()
 
     dock.stop_button.click()
     assert dock.row.state.status == "stopping"
@@ -99,34 +118,37 @@ def test_a_training_from_the_first_click_to_its_end(dock: TrainDock, study: Stud
     assert dock.start_button.isEnabled()
     images = dock.row.state.images
 
+    # let the rest be short: the run's own configuration is what a resume goes by
+    run.write_config({**run.config, "max_images": images + 100})
     dock.resume_button.click()
     assert dock.row.state.status == "starting"
-    qtbot.waitUntil(lambda: dock.row.state.status == "running" and dock.row.state.images > images, timeout=START_MS)
-    other = TrainDock(make_napari_viewer())  # as if napari had been started again while the training goes on
-    qtbot.addWidget(other)
-    other.session.open_study(study.root)
-    qtbot.waitUntil(lambda: other.row.run == run and other.row.state.images > images, timeout=STEP_MS)
-    assert other.row.state.status == "running"
-    other.row.detach()
-    job = attach(run)
-    assert job is not None
-    job.kill()
-    qtbot.waitUntil(lambda: dock.row.state.status == "failed", timeout=STEP_MS)
-    assert "killed" in dock.row.status.text()
-
-    # let the rest be short: the run's own configuration is what a resume goes by
-    config = run.config
-    last = max(event.images or 0 for event in run.events() if event.kind == "checkpoint")
-    run.write_config({**config, "max_images": last + 100})
-    qtbot.waitUntil(lambda: dock.resume_button.isEnabled(), timeout=STEP_MS)
-    dock.resume_button.click()
     qtbot.waitUntil(lambda: dock.row.state.status == "done", timeout=START_MS)
-    assert dock.row.state.images == last + 100
+    assert dock.row.state.images == images + 100
     at, _ = dock.losses.points("loss")
     assert (at[1:] >= at[:-1]).all()
-    assert at[-1] == last + 100
+    assert at[-1] == images + 100
     assert not dock.resume_button.isEnabled()
     qtbot.waitUntil(lambda: dock.runs.summaries[0].state.status == "done", timeout=STEP_MS)
+
+
+def test_a_killed_training_is_a_failed_one_that_can_be_resumed(dock: TrainDock, study: Study, qtbot) -> None:
+    """A process that trains nothing dies as one that does; that a killed training goes on is tested at the engine."""
+    run = new_run(study.root, "vae-melanoma")
+    run.write_config({**MODELS["vae"]().model_dump(), "run": {"verb": "train", "diagnosis": "melanoma"}})
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        run.append("started", **identity(child.pid), verb="train", device="cpu", resumed_at=None)
+        run.append("progress", done=100, total=200, unit="images", rate=50.0, eta_s=2.0)
+        dock.refresh()
+        qtbot.waitUntil(lambda: dock.row.state.status == "running", timeout=STEP_MS)  # found by itself
+        assert not dock.resume_button.isEnabled()
+        job = attach(run)
+        assert job is not None
+        job.kill()
+        child.wait()
+    qtbot.waitUntil(lambda: dock.row.state.status == "failed", timeout=STEP_MS)
+    assert "killed" in dock.row.status.text()
+    assert dock.resume_button.isEnabled()
+    assert dock.start_button.isEnabled()
 
 
 def test_a_failed_training_shows_its_reason(dock: TrainDock, study: Study, qtbot) -> None:
@@ -271,8 +293,6 @@ def test_a_picture_becomes_a_layer_once(dock: TrainDock, tmp_path: Path) -> None
 
 
 def test_a_run_whose_folder_is_gone_is_told_once_and_forgotten(dock: TrainDock, study: Study, qtbot) -> None:
-    import shutil
-
     from napari.utils.notifications import notification_manager
 
     run = new_run(study.root, "vae-melanoma")
