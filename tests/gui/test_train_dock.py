@@ -23,7 +23,7 @@ from napari_hsisynth.widgets.train_dock import TrainDock, data_text
 pytest.importorskip("torch")
 
 #: The smallest network on the smallest images.
-TINY = {"image_size": 16, "width": 4, "latent_dim": 2, "batch_size": 2, "augment": False}
+TINY = {"image_size": 16, "width": 4, "latent_dim": 2, "batch_size": 8, "augment": False}
 #: Starting a process that imports torch takes its time on a busy machine, ms.
 START_MS, STEP_MS = 120_000, 60_000
 
@@ -84,7 +84,7 @@ def statuses(dock: TrainDock) -> list[str]:
 def test_a_training_from_the_first_click_to_its_end(dock: TrainDock, study: Study, qtbot, make_napari_viewer) -> None:
     """Start, watch, attach from elsewhere, stop, resume, done: each start costs an import of torch."""
     seen = statuses(dock)
-    dock.form.set_values({**TINY, "max_images": 10**9, "preview_every": 100, "checkpoint_every": 100})
+    dock.form.set_values({**TINY, "max_images": 10**9, "preview_every": 200, "checkpoint_every": 200})
     assert dock.start_button.isEnabled(), dock.reason.text()
     dock.start_button.click()
     assert dock.row.state.status == "starting"  # within the click, long before torch is loaded
