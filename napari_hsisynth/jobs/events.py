@@ -10,7 +10,7 @@ scalars        images, values {name: float or None}
 preview        images, file (relative to the run folder)
 checkpoint     images, file
 rolled_back    resumed_at, reached (images), lr, reason; goes on at `resumed_at` as after a resume
-warning        message
+warning        message; images, unless it is true of the whole run
 stopped        images; terminal
 failed         message; terminal
 done           result {}; terminal

@@ -103,7 +103,7 @@ class Training:
             spectra = data.spectra(_PREPARED_SPECTRA, derive(config.seed, "spectra"))
             for warning in recipe.prepare(spectra, self.normalisation) or ():
                 if writes:
-                    self.report.warn(warning)
+                    self.report.warn(warning, self.images)
             if writes and config.on_divergence == "roll_back":
                 self._keep("good")
 
@@ -265,7 +265,7 @@ class Training:
     def _told(self, said: list[str]) -> str:
         """Warn of what the guard said; return the first of it if it is to be acted on."""
         for message in said:
-            self.report.warn(f"after {self.images:,} images {message}; a lower learning rate may help")
+            self.report.warn(f"after {self.images:,} images {message}; a lower learning rate may help", self.images)
         if said and self.config.on_divergence == "stop":
             raise self._diverged(said[0])
         return said[0] if said and self.config.on_divergence == "roll_back" else ""

@@ -82,11 +82,12 @@ class Report:
         self._began = self._last_time = time.monotonic()
         self._last_done = resumed_at or 0
 
-    def warn(self, message: str) -> None:
-        """Say something that the user should know; once per run, also over resumes."""
+    def warn(self, message: str, images: int | None = None) -> None:
+        """Say something that the user should know, of a moment or of the whole; once per run, also over resumes."""
         if message not in self._warned:
             self._warned.add(message)
-            self.run.append("warning", message=message)
+            position = {} if images is None else {"images": images}  # what a resume undoes is said again
+            self.run.append("warning", message=message, **position)
             if self.screen is not None:
                 self.screen.note(message)
 

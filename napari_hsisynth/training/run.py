@@ -187,12 +187,12 @@ def _fit(
         else:
             normalisation = Normalisation.from_json(kept.normalisation)
         stored = run.config
+        classes = tuple(kept.classes) if kept else _classes(images, config)
         if writes:
             for message in warnings:
                 report.warn(message)
-            stored["run"] |= {"device": device, "data_fingerprint": images.fingerprint}
+            stored["run"] |= {"device": device, "data_fingerprint": images.fingerprint, "classes": list(classes)}
             run.write_config(stored)
-        classes = tuple(kept.classes) if kept else _classes(images, config)
 
         with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
             torch.manual_seed(config.seed)  # the same first weights in every process
