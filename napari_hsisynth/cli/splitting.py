@@ -25,7 +25,8 @@ def split(args: argparse.Namespace, out: Output) -> int:
     sides: Any = dict(args.set)
     if twice := [name for name, side in args.set if sides[name] != side]:
         raise InputError(f"'{twice[0]}' cannot be on two sides", where="--set", fix="give it once")
-    change = (planned_change if args.dry_run else reassign_each)(study, sides)
+    # only looking works in a folder that cannot be written, too
+    change = (reassign_each if sides and not args.dry_run else planned_change)(study, sides)
     out.notes([*change.notes, *(run.text() for run in change.outdated)])
     rows = split_table(study)
     value = {

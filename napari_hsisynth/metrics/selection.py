@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder
-from napari_hsisynth.study import DIAGNOSIS_COLOURS, HELD_OUT, Collection, CropRecord, Diagnosis, Study, load_collection
+from napari_hsisynth.study import (
+    DIAGNOSIS_COLOURS,
+    HELD_OUT,
+    Collection,
+    CropRecord,
+    Diagnosis,
+    Study,
+    load_collection,
+    outdated_runs,
+)
 
 SPLITS = ("held-out", "train", "all")
 
@@ -70,6 +80,7 @@ def select(
         raise InputError(f"no real cube of {words}", where=real.folder, fix=f"there are: {found}; see --diagnosis")
     records, split_words = _of_split(records, study, split, notes, where=real.folder)
     made = synthetic.records
+    notes.extend(_seen_before(records, {record.run for record in made}, study))
     if diagnosis is not None and wanted:
         same = [r for r in made if r.diagnosis in wanted]
         if not same:
@@ -145,6 +156,19 @@ def _of_split(
     if split == "train":
         notes.append("real cubes of the training split: the generator has seen them, and a copy would score best")
     return taken, f"{split} ({' and '.join(sides)}), {len(taken)} of {len(records)}"
+
+
+def _seen_before(records: list[CropRecord], run_ids: set[str], study: Study | None) -> Iterator[str]:
+    """Say which real cubes a generator was trained on before the split was changed."""
+    if study is None or not study.runs_dir.is_dir():
+        return
+    for run in outdated_runs(study, study.splits()):
+        seen = sorted({record.cube_id for record in records} & set(run.seen))
+        if run.run_id in run_ids and seen:
+            yield (
+                f"{run.run_id} was trained while the split was another, on {len(seen)} of these real cubes"
+                f" ({', '.join(seen[:3])}{', ...' if len(seen) > 3 else ''}): figures flatter it; train again"
+            )
 
 
 def _size(records: list[CropRecord], notes: list[str]) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from napari_hsisynth.study.import_hsidermoscopy import ImportReport, import_hsid
 from napari_hsisynth.study.instance import Instance
 from napari_hsisynth.study.manifest import Entry
 from napari_hsisynth.study.putting_back import PutBack, put_back
+from napari_hsisynth.study.split_runs import outdated_runs
 from napari_hsisynth.study.splits import (
     HELD_OUT,
     SplitChange,
@@ -57,6 +58,7 @@ __all__ = [
     "lesion_means",
     "load_collection",
     "make_crops",
+    "outdated_runs",
     "planned_change",
     "planned_crops",
     "put_back",

@@ -38,7 +38,7 @@ class ImageSet:
     wavelengths_nm : ndarray, shape (bands,)
         Of the study.
     warnings : tuple of str
-        What had to be mended, one sentence each.
+        What had to be mended or done otherwise, one sentence each.
     fingerprint : str
         Tells whether two sets were made from the same crops.
     """
@@ -108,6 +108,10 @@ def load_images(
     images = ImageStore((len(wanted), len(wavelengths), image_size, image_size), most_bytes=most_bytes)
     masks = np.empty((len(wanted), image_size, image_size), dtype=bool)
     warnings: list[str] = []
+    if images.folder is not None:
+        warnings.append(
+            f"memory has no room for {len(wanted)} images: they are in a file in {images.folder} until the end"
+        )
     content = hashlib.sha256()
     for number, record in enumerate(wanted):
         crop = read_crop(study.crops_dir, record)

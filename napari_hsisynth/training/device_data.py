@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -46,6 +46,9 @@ class DeviceData:
         *,
         most_bytes: int | None = None,
     ) -> None:
+        self._masks = torch.from_numpy(images.masks).to(device)
+        numbers = [classes.index(record.diagnosis.value) if classes else 0 for record in images.records]
+        self._classes = torch.tensor(numbers, dtype=torch.int64, device=device)
         self._source = images.images
         self._normalisation = normalisation
         most = int(MOST_OF_MEMORY * free_bytes(device)) if most_bytes is None else most_bytes
@@ -53,10 +56,7 @@ class DeviceData:
         if images.images.nbytes <= most:
             self._resident = torch.empty(images.images.shape, device=device)
             for number, out in enumerate(self._resident):
-                out.copy_(self._normalised([number])[0])
-        self._masks = torch.from_numpy(images.masks).to(device)
-        numbers = [classes.index(record.diagnosis.value) if classes else 0 for record in images.records]
-        self._classes = torch.tensor(numbers, dtype=torch.int64, device=device)
+                out.copy_(self._normalised(self._source[[number]])[0])
 
     def __len__(self) -> int:
         return len(self._source)
@@ -79,7 +79,7 @@ class DeviceData:
         if self._resident is not None:
             images = self._resident[mine]
         else:
-            images = self._normalised(chosen).to(self.device)
+            images = self._normalised(self._source[chosen])
         return Batch(images, self._masks[mine], self._classes[mine], len(order), rank * share)
 
     def draw(self, count: int) -> Batch:
@@ -104,12 +104,18 @@ class DeviceData:
         by_image = at.argsort().numpy()  # a file is read in its order
         found = np.empty((count, self._source.shape[1], 1, 1), dtype=np.float32)
         found[by_image, :, 0, 0] = self._source[at.numpy()[by_image], :, y.numpy()[by_image], x.numpy()[by_image]]
-        return torch.from_numpy(self._normalisation.encode(found).astype(np.float32))[:, :, 0, 0].to(self.device)
+        return self._normalised(found, at_once=count)[:, :, 0, 0]
 
-    def _normalised(self, numbers: Iterable[int]) -> Tensor:
-        """The images at `numbers`, one after the other: in double precision each takes four times its room."""
-        chosen = list(numbers)
-        made = np.empty((len(chosen), *self._source.shape[1:]), dtype=np.float32)
-        for number, out in zip(chosen, made, strict=True):
-            out[...] = self._normalisation.encode(self._source[number])
-        return torch.from_numpy(made)
+    def _normalised(self, images: NDArray[np.float32], at_once: int = 1) -> Tensor:
+        """Images as the networks see them, on the device."""
+        # in double precision, as `Normalisation.encode`, which Apple's GPUs do not have; a few images at a time, since
+        # each then takes four times its room
+        where = torch.device("cpu") if self.device.type == "mps" else self.device
+        offset, scale = (
+            torch.from_numpy(values)[:, None, None].to(where)
+            for values in (self._normalisation.offset, self._normalisation.scale)
+        )
+        made = torch.from_numpy(images).to(where)
+        for part in made.split(at_once):
+            part.copy_((part.double() - offset) / scale)
+        return made.to(self.device)

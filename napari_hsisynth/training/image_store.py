@@ -58,6 +58,11 @@ class ImageStore:
         with writing(self._folder):
             self._file = tempfile.TemporaryFile(prefix="napari-hsisynth-")  # noqa: SIM115 (lives as long as its array)
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the file is, if there is one."""
+        return None if self._file is None else self._folder
+
     def put(self, image: NDArray[np.float32]) -> None:
         """Take the next image, shape (bands, y, x)."""
         if self._file is None:

@@ -95,6 +95,8 @@ class Training:
         # the whole set, once; batches are made there
         data = DeviceData(self.train, self.normalisation, self.classes, fabric.device)
         held_out = DeviceData(self.val, self.normalisation, self.classes, fabric.device)
+        if writes and not data.resident:
+            self.report.warn("the device has no room for all images: each batch is brought to it, which takes longer")
         augment = Augmentation().to(fabric.device) if config.augment else torch.nn.Identity()
         saved_at = self.images if self.images else -1
         sums: dict[str, Tensor] = {}

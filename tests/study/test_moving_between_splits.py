@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,17 @@ from hypothesis import strategies as st
 
 from napari_hsisynth import Cube, InputError, Study, cli
 from napari_hsisynth.jobs import new_run
-from napari_hsisynth.study import make_crops, planned_change, reassign, reassign_each, split_table
+from napari_hsisynth.metrics.selection import select
+from napari_hsisynth.study import (
+    make_crops,
+    planned_change,
+    read_crop,
+    reassign,
+    reassign_each,
+    split_table,
+    write_crop,
+    write_crops_index,
+)
 from napari_hsisynth.study.storage import study_lock
 
 #: Cube id, diagnosis and patient.
@@ -204,6 +215,35 @@ def test_a_study_that_cannot_be_written_is_one_clear_error(patients, monkeypatch
     monkeypatch.setattr("napari_hsisynth.study.splits.write_split", full)
     with pytest.raises(InputError, match="disk is full"):
         reassign(patients, "C1", "train")
+
+
+def test_an_evaluation_says_that_the_generator_has_seen_cubes_that_are_held_out_now(patients):
+    run = made_run(patients, "vae")
+    (real, *_) = [record for record in patients.crops() if record.cube_id == "A0"]
+    folder = patients.synthetic_dir(run.id)
+    folder.mkdir(parents=True)
+    made = replace(real, crop_id="S0", cube_id="S0", file="S0.npz", run=run.id, seed=0)
+    write_crop(folder, replace(read_crop(patients.crops_dir, real), record=made))
+    write_crops_index(folder, [made])
+
+    def said():
+        notes = select(patients.root, folder, split="held-out", diagnosis=None).notes
+        return [note for note in notes if "figures flatter" in note]
+
+    assert not said()
+    reassign(patients, "p1", "test")
+    (note,) = said()
+    assert note.startswith(f"{run.id} was trained while the split was another, on 3 of these real cubes (A0, A1, A2)")
+    reassign(patients, "p1", "train")
+    assert not said()
+
+
+def test_looking_needs_no_right_to_write(patients, monkeypatch, capsys):
+    def refused(*_):
+        raise InputError("cannot write here")
+
+    monkeypatch.setattr("napari_hsisynth.study.splits.study_lock", refused)
+    assert cli.main(["split", str(patients.root)]) == cli.DONE
 
 
 # --- the verb

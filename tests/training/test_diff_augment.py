@@ -136,6 +136,17 @@ def test_the_same_seed_gives_real_and_generated_images_the_same_and_shares_of_a_
     assert torch.equal(torch.cat(parts), whole)
 
 
+def test_a_policy_moved_to_a_device_does_the_same():
+    images = torch.rand(3, 3, 8, 8)
+    policy = DiffPolicy.of("gain,offset", NORMALISATION)
+    made = []
+    for one in (policy, policy.to(torch.device("cpu"))):
+        torch.manual_seed(1)
+        made.append(diff_augment(images, batch_of(images), one))
+    assert torch.equal(*made)
+    assert DiffPolicy.of("gain").to(torch.device("cpu")).zero is None
+
+
 def test_half_precision_stays_half_precision():
     images = torch.rand(2, 3, 8, 8).to(torch.bfloat16)
     assert diff_augment(images, batch_of(images), DiffPolicy.of(ALL, NORMALISATION)).dtype == torch.bfloat16

@@ -30,6 +30,8 @@ def test_batches_from_a_file_are_those_from_memory(study):
     kept = load_images(study, ALL, image_size=20)
     mapped = load_images(study, ALL, image_size=20, most_bytes=0)
     assert not mapped.images.flags.writeable
+    assert mapped.warnings[0].startswith("memory has no room for 16 images: they are in a file in ")
+    assert not kept.warnings
     assert mapped.fingerprint == kept.fingerprint
     np.testing.assert_array_equal(mapped.images, kept.images)
     np.testing.assert_array_equal(mapped.only(["nevus"]).images, kept.only(["nevus"]).images)
@@ -60,6 +62,8 @@ def test_a_whole_training_from_a_file_is_to_the_bit_that_from_memory(study, smal
         run = new_run(study.root, "vae")
         settings = small(conditional=True, max_images=16, checkpoint_every=16, preview_every=16)
         train(study.root, settings, diagnosis=None, run=run)
+        told = " ".join(event.fields["message"] for event in run.events() if event.kind == "warning")
+        assert ("memory has no room" in told and "the device has no room" in told) == (part == 0)
         weights.append(checkpoints.load(run.checkpoints_dir / "last.pt").recipe["network"])
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
