@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +19,6 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import CropRecord, Diagnosis, Study, read_crop
 from napari_hsisynth.training.image_store import ImageStore
 from napari_hsisynth.training.seeds import derive
-
-#: Sides of a crop are scaled as a whole up to this ratio.
-_LONGEST = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,20 +172,17 @@ def resize(image: Tensor, size: int) -> Tensor:
     bands, so no spectrum leaves the range of its neighbourhood.
     """
     shorter = min(image.shape[-2:])
-    for axis in (-2, -1):  # of a thin strip most is cut off anyway, and enlarging all of it could fill the memory
-        beyond = max(0, image.shape[axis] - _LONGEST * shorter)
-        image = image.narrow(axis, beyond // 2, image.shape[axis] - beyond)
-    height, width = image.shape[-2:]
-    shape = [max(size, round(side * size / shorter)) for side in (height, width)]
-    if shape != [height, width]:
-        doubled = image[None].double()
-        if shorter > size:
-            scaled = F.interpolate(doubled, size=shape, mode="area")
-        else:
-            scaled = F.interpolate(doubled, size=shape, mode="bilinear", align_corners=False)
-        image = scaled[0].to(image.dtype)
-    y, x = (shape[0] - size) // 2, (shape[1] - size) // 2
-    return image[:, y : y + size, x : x + size]
+    how: dict[str, Any] = {"mode": "area"} if shorter > size else {"mode": "bilinear", "align_corners": False}
+    scaled = image[None].double()
+    for axis in sorted((-2, -1), key=lambda axis: -image.shape[axis]):
+        # the longer axis first, and cut at once: a thin strip, enlarged as a whole, could fill the memory
+        side = image.shape[axis]
+        new = max(size, round(side * size / shorter))
+        if new != side:
+            shape = (new, scaled.shape[-1]) if axis == -2 else (scaled.shape[-2], new)
+            scaled = F.interpolate(scaled, size=shape, **how)
+        scaled = scaled.narrow(axis, (new - size) // 2, size)
+    return scaled[0].to(image.dtype)
 
 
 def batch_order(images_done: int, count: int, batch: int, seed: int) -> NDArray[np.int64]:

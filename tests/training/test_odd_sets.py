@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from napari_hsisynth import Cube
 from napari_hsisynth.jobs import new_run
@@ -58,8 +59,8 @@ def test_a_training_on_them(tmp_path, small, bands):
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(16, 31))
-@example(1, 100_000, 256)
-@example(100_000, 1, 256)
+@example(1, 20_000, 256)
+@example(20_000, 1, 256)
 def test_a_thin_strip_is_enlarged_about_its_centre_without_filling_the_memory(height, width, size):
     ramp = (torch.arange(width) - (width - 1) / 2)[None, None].expand(1, height, width)
     made = resize(ramp, size)
@@ -68,8 +69,12 @@ def test_a_thin_strip_is_enlarged_about_its_centre_without_filling_the_memory(he
     assert abs(float(made.mean())) <= 0.5 + min(height, width) / size, "within a pixel of the centre"
 
 
-def test_a_long_crop_gives_the_square_that_it_gave_whole():
-    """Cutting first moves the grid by less than a pixel of the result."""
-    strip = torch.linspace(0, 1, 640)[None, None].expand(1, 40, 640)
-    middle = resize(strip[:, :, 300:340], 32)
-    assert torch.allclose(resize(strip, 32), middle, atol=1.5 * 40 / 640 / 32)
+@pytest.mark.parametrize("shape", [(40, 37), (90, 121), (17, 200), (200, 17), (1, 9), (128, 65)])
+def test_cutting_on_the_way_gives_what_cutting_at_the_end_gives(shape):
+    image = torch.rand(3, *shape)
+    shorter = min(shape)
+    whole = [max(64, round(side * 64 / shorter)) for side in shape]
+    how = {"mode": "area"} if shorter > 64 else {"mode": "bilinear", "align_corners": False}
+    y, x = ((side - 64) // 2 for side in whole)
+    expected = F.interpolate(image[None].double(), size=whole, **how)[0, :, y : y + 64, x : x + 64]
+    assert torch.allclose(resize(image, 64).double(), expected, atol=1e-6)
