@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from napari_hsisynth.models.spectral_decoder import SpectralDecoder
+
 #: Side at which the generator begins, at most, px; and width of its coarsest map over the finest.
 _COARSEST_PX, _WIDEST = 4, 8
 #: Standard deviation of first weights, of Radford, Metz and Chintala (2016).
@@ -40,6 +42,8 @@ class DCGANGenerator(nn.Module):
     norm : {"batch", "none"}
         Without BatchNorm an image depends on its own noise alone also in training, and several processes take exactly
         the steps of one. First weights are then scaled to keep the signal's variance, as the norm would have done.
+    spectra : SpectralDecoder, optional
+        Makes the bands of what the last layer draws; by default these are the bands.
 
     Examples
     --------
@@ -57,8 +61,10 @@ class DCGANGenerator(nn.Module):
         width: int = 64,
         classes: int = 1,
         norm: Literal["batch", "none"] = "batch",
+        spectra: SpectralDecoder | None = None,
     ) -> None:
         super().__init__()
+        self.spectra = spectra or SpectralDecoder(bands)
         self.sides = _sides(image_size)
         hidden = [min(2**level, _WIDEST) * width for level in range(len(self.sides) - 1)][::-1]
         self.coarsest = (hidden[0], self.sides[0], self.sides[0])
@@ -70,7 +76,7 @@ class DCGANGenerator(nn.Module):
         self.doublings = nn.ModuleList(
             nn.ConvTranspose2d(coarse, fine, 4, stride=2, padding=1, bias=own_bias) for coarse, fine in pairwise(hidden)
         )
-        self.doublings.append(nn.ConvTranspose2d(hidden[-1], bands, 4, stride=2, padding=1))
+        self.doublings.append(nn.ConvTranspose2d(hidden[-1], self.spectra.maps, 4, stride=2, padding=1))
         self.apply(_first_weights)
         if norm == "none":
             _keep_variance(self.from_noise, latent_dim + told, gain=1.0)
@@ -84,7 +90,7 @@ class DCGANGenerator(nn.Module):
         features = self.from_noise(noise).unflatten(1, self.coarsest)
         for norm, doubling, side in zip(self.norms, self.doublings, self.sides[1:], strict=True):
             features = doubling(torch.relu(norm(features)))[..., :side, :side]
-        return features.float()
+        return self.spectra(features)
 
 
 def _sides(image_size: int) -> list[int]:

@@ -124,7 +124,6 @@ class DCGANConfig(ModelConfig):
     """Adversarial training of a DCGAN generator: sharper samples than a VAE's, with more to go wrong."""
 
     model: Literal["dcgan"] = "dcgan"
-    image_size: Count = _setting(64, "Side of the square images to train on and to sample", "px", ge=16, le=1024)
     lr: float = _setting(2e-4, "Learning rate of both optimisers", gt=0, le=1, allow_inf_nan=False)
     loss: Literal["hinge", "wgan-gp"] = _setting(
         "hinge", "What the critic learns: to tell apart by a margin, or the Wasserstein distance with gradient penalty"
@@ -134,6 +133,9 @@ class DCGANConfig(ModelConfig):
     )
     spectral_norm: bool = _setting(True, "Bound the gain of each of the critic's layers to 1")
     fourier_arm: bool = _setting(False, "Let the critic also see the Fourier magnitudes along the bands")
+    diff_augment: bool = _setting(
+        True, "Shift, partly cover, brighten and darken what the critic sees, real and generated alike: with few crops"
+    )
     n_critic: Count = _setting(1, "Steps of the critic to one of the generator", "steps", ge=1, le=100)
     gp_weight: float = _setting(
         10.0, "Weight of the gradient penalty; used by wgan-gp only", advanced=True, ge=0, le=1000
@@ -192,6 +194,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "width": 64,
             "loss": "wgan-gp",
             "spectral_norm": False,
+            "diff_augment": False,
             "n_critic": 2,
             "gp_weight": 10,
             "lr": 1e-5,

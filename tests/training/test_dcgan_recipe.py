@@ -14,6 +14,7 @@ from napari_hsisynth.training import checkpoint as checkpoints
 from napari_hsisynth.training.batch import Batch
 from napari_hsisynth.training.config import PRESETS, parse
 from napari_hsisynth.training.generator import open_generator
+from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes.dcgan import DCGANRecipe
 from napari_hsisynth.training.run import resume, train
 from napari_hsisynth.training.set_distances import set_distances
@@ -174,6 +175,31 @@ def test_a_trained_run_samples_each_diagnosis(study, small):
     assert one.shape == (5, 16, 16)
     assert np.abs(one - other).max() > 0
     np.testing.assert_array_equal(generator.sample([3], ["nevus"])[0], other)
+
+
+def test_with_a_spectral_basis_no_sample_leaves_its_subspace():
+    recipe = made(bands=6, spectral_basis="pca", basis_components=2)
+    recipe.prepare(torch.randn(200, 3) @ torch.randn(3, 6), Normalisation(np.zeros(6), np.ones(6)))
+    recipe.step(a_batch(recipe, bands=6))
+    spectra = recipe.sample(torch.randn(4, 4), torch.zeros(4, dtype=torch.int64)).movedim(1, -1).reshape(-1, 6)
+    strengths = torch.linalg.svdvals((spectra - spectra.mean(dim=0)).double())
+    assert strengths[1] > 1e-3 * strengths[0]
+    assert strengths[2] < 1e-5 * strengths[0]
+
+
+def test_what_the_critic_sees_is_gained_about_the_cameras_zero_also_after_resuming():
+    normalisation = Normalisation(np.linspace(0.2, 0.6, 5), np.linspace(0.05, 0.1, 5))
+    recipe, later = made(), made()
+    recipe.prepare(torch.randn(50, 5), normalisation)
+    later.load_state(recipe.state())
+    for policy in (recipe.policy, later.policy):
+        assert min(policy.translation, policy.cutout, policy.gain, policy.offset) > 0
+        black = normalisation.encode(np.zeros((5, 1, 1)))[:, 0, 0]
+        np.testing.assert_allclose(policy.zero, black, rtol=1e-6)
+        in_camera = policy.unit.numpy() * normalisation.scale
+        np.testing.assert_allclose(in_camera, in_camera[0], rtol=1e-6)  # one offset for all bands
+    plain = made(diff_augment=False).policy
+    assert (plain.translation, plain.cutout, plain.gain, plain.offset) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("preset", PRESETS["dcgan"])

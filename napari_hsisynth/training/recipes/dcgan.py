@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from napari_hsisynth.models.critics import Critic
 from napari_hsisynth.models.dcgan import DCGANGenerator
 from napari_hsisynth.training.batch import Batch, average_gradients
 from napari_hsisynth.training.config import DCGANConfig
+from napari_hsisynth.training.diff_augment import DiffPolicy, diff_augment
 from napari_hsisynth.training.ema import Average
 from napari_hsisynth.training.losses import (
     generator_loss,
@@ -23,11 +25,14 @@ from napari_hsisynth.training.losses import (
 from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes.registry import register
 from napari_hsisynth.training.set_distances import set_distances
+from napari_hsisynth.training.spectral_basis import decoder_for, fit_basis
 
 #: Samples that validation compares with the held-out images, at least; and how many are drawn at a time.
 _VALIDATION_SAMPLES, _AT_A_TIME = 64, 16
 #: Images from which the BatchNorm statistics of the averaged generator are taken, and how many at a time.
 _STATISTICS_IMAGES, _STATISTICS_BATCH = 512, 64
+#: What the critic's images go through, see `diff_augment`.
+_DIFF_AUGMENT = "translation,cutout,gain,offset"
 
 
 @register("dcgan")
@@ -55,7 +60,9 @@ class DCGANRecipe:
             "width": config.width,
             "classes": classes,
         }
-        self.plain_generator = DCGANGenerator(latent_dim=config.latent_dim, norm=config.norm, **shared)
+        self.plain_generator = DCGANGenerator(
+            latent_dim=config.latent_dim, norm=config.norm, spectra=decoder_for(config, bands), **shared
+        )
         self.plain_critic = Critic(
             kind=config.critic, spectral_norm=config.spectral_norm, fourier_arm=config.fourier_arm, **shared
         )
@@ -65,6 +72,8 @@ class DCGANRecipe:
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
         self.steps = 0
         self.last_generator_loss = torch.zeros(())
+        self.policy = DiffPolicy()
+        self._augment_about(torch.zeros(bands), torch.ones(bands))
         self.fabric: Any = None
 
     @property
@@ -85,6 +94,7 @@ class DCGANRecipe:
             if fabric.device.type == "cuda":
                 network.to(memory_format=torch.channels_last)
         self.last_generator_loss = self.last_generator_loss.to(fabric.device)
+        self._augment_about(self.policy.zero, self.policy.unit)
         if config.compile:
             self.generator = torch.compile(self.plain_generator)
             if config.loss == "hinge":  # compiled code has no second derivative, which the gradient penalty takes
@@ -93,8 +103,17 @@ class DCGANRecipe:
         for name, network in self._networks().items():
             self.optimisers[name] = torch.optim.Adam(network.parameters(), lr=config.lr, betas=betas)
 
-    def prepare(self, spectra: Tensor, normalisation: Normalisation) -> None:
-        """Nothing is taken from the data beforehand."""
+    def prepare(self, spectra: Tensor, normalisation: Normalisation) -> list[str]:
+        """Fit the spectral basis, if there is one, and learn what a gain and an offset of the camera's values are."""
+        made = DiffPolicy.of(_DIFF_AUGMENT, normalisation)
+        self._augment_about(made.zero, made.unit)
+        return fit_basis([self.plain_generator.spectra, self.average.network.spectra], spectra, normalisation)
+
+    def _augment_about(self, zero: Tensor | None, unit: Tensor | None) -> None:
+        """Set what gain and offset refer to, see `DiffPolicy`."""
+        if zero is not None and unit is not None:
+            about = {"zero": zero.float().to(self.device), "unit": unit.float().to(self.device)}
+            self.policy = replace(DiffPolicy.of(_DIFF_AUGMENT if self.config.diff_augment else ""), **about)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the critic and, every `n_critic`-th time, of the generator."""
@@ -108,7 +127,7 @@ class DCGANRecipe:
         config, scalars = self.config, {}
         with torch.no_grad(), self.fabric.autocast():
             fake = self.generator(batch.normal(config.latent_dim), batch.classes)
-        real = batch.images
+        real, fake = (diff_augment(images, batch, self.policy) for images in (batch.images, fake))
         if config.loss == "hinge":
             real_score, fake_score = self._scores(real, fake, batch.classes)
             loss = hinge_critic_loss(real_score, fake_score)
@@ -134,7 +153,7 @@ class DCGANRecipe:
     def _generator_step(self, batch: Batch) -> Tensor:
         with self.fabric.autocast():
             fake = self.generator(batch.normal(self.config.latent_dim), batch.classes)
-            score = self.critic(fake, batch.classes)
+            score = self.critic(diff_augment(fake, batch, self.policy), batch.classes)
         loss = generator_loss(score)
         self._descend("generator", loss)
         self.average.update(self.plain_generator)
@@ -202,6 +221,8 @@ class DCGANRecipe:
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "steps": self.steps,
             "last_generator_loss": self.last_generator_loss,
+            "diff_augment_zero": self.policy.zero,
+            "diff_augment_unit": self.policy.unit,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -214,3 +235,4 @@ class DCGANRecipe:
             optimiser.load_state_dict(state["optimisers"][name])
         self.steps = int(state["steps"])
         self.last_generator_loss = state["last_generator_loss"].to(self.device)
+        self._augment_about(state["diff_augment_zero"], state["diff_augment_unit"])
