@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="networks need the extra [train]")
 from napari_hsisynth.models.vae import VAE, pyramid  # noqa: E402
 
 
-@pytest.mark.parametrize(("bands", "size"), [(16, 64), (3, 16), (7, 48), (1, 80), (16, 256)])
+@pytest.mark.parametrize(("bands", "size"), [(16, 64), (3, 16), (7, 48), (1, 80), (16, 256), (4, 45), (5, 30)])
 def test_shapes(bands, size):
     vae = VAE(bands=bands, image_size=size, latent_dim=6, width=4)
     image, mean, log_variance = vae(torch.zeros(2, bands, size, size), torch.zeros(2, 6))
@@ -16,7 +16,7 @@ def test_shapes(bands, size):
     assert torch.isfinite(image).all()
 
 
-@pytest.mark.parametrize(("size", "sides"), [(64, [64, 32, 16, 8, 4]), (48, [48, 24, 12, 6, 3]), (16, [16, 8, 4])])
+@pytest.mark.parametrize(("size", "sides"), [(64, [64, 32, 16, 8, 4]), (45, [45, 23, 12, 6, 3])])
 def test_the_pyramid_halves(size, sides):
     assert pyramid(size) == sides
 
@@ -28,6 +28,17 @@ def test_a_sample_needs_nothing_from_the_encoder():
     for weight in vae.encoder.parameters():
         torch.nn.init.normal_(weight)
     assert torch.equal(vae.decode(latents), before)
+
+
+def test_encoder_and_decoder_are_told_the_class():
+    torch.manual_seed(0)
+    vae = VAE(bands=4, image_size=16, latent_dim=3, width=4, classes=2)
+    images, latents = torch.randn(1, 4, 16, 16), torch.randn(1, 3)
+    told = [torch.tensor([number]) for number in (0, 1)]
+    assert not torch.equal(vae.encode(images, told[0])[0], vae.encode(images, told[1])[0])
+    assert not torch.equal(vae.decode(latents, told[0]), vae.decode(latents, told[1]))
+    alone = VAE(bands=4, image_size=16, latent_dim=3, width=4)  # one class is none
+    assert torch.equal(alone.decode(latents, told[0]), alone.decode(latents))
 
 
 def test_an_image_does_not_depend_on_the_others_of_its_batch():
