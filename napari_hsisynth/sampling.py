@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,17 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_hsisynth import Cube
 from napari_hsisynth.errors import InputError, MissingExtraError
-from napari_hsisynth.study import (
-    Crop,
-    CropRecord,
-    Diagnosis,
-    read_crop,
-    read_crops_index,
-    write_crop,
-    write_crops_index,
-)
+from napari_hsisynth.study import CropRecord
 
 if TYPE_CHECKING:
     from napari_hsisynth.training.generator import Generator
@@ -36,6 +29,8 @@ _SPLITS = {
     "test": {"test"},
     "all": {"train", "val", "test"},
 }
+#: Threads that write cubes while the next ones are drawn: each waits for the disk most of the time.
+_WRITERS = 4
 
 
 class RunLike(Protocol):
@@ -52,13 +47,16 @@ def sample(
     out: str | os.PathLike[str] | None = None,
     checkpoint: str = "last",
     device: str = "auto",
+    diagnosis: str | None = None,
+    fabric: Any = None,
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Path:
     """Draw synthetic cubes from a trained run and write them in the form of crops.
 
     Cube number i of a seed is decided by (seed, i) alone: asking for more cubes adds to the first ones. What is already
-    there is kept, so the same call again does nothing, and an interrupted one is finished.
+    there is kept, so the same call again does nothing, and an interrupted one is finished. On the CPU it is the same
+    to the bit whether one process draws or several.
 
     Parameters
     ----------
@@ -75,6 +73,10 @@ def sample(
         From which to draw.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
+    diagnosis : str, optional
+        What a class-conditional model is to draw; by default its diagnoses in turn. Another model draws its own only.
+    fabric : lightning.fabric.Fabric, optional
+        From `launch`: each process draws its share of the cubes, all with the same arguments, on Fabric's device.
     progress : callable, optional
         Called with (done, total) cubes.
     stop : callable, optional
@@ -88,43 +90,102 @@ def sample(
     Raises
     ------
     InputError
-        If the run has no such checkpoint, the folder holds cubes of another one, or the disk has no room.
+        If the run has no such checkpoint or cannot draw that diagnosis, the folder holds cubes of another
+        checkpoint, or the disk has no room.
     MissingExtraError
         If torch is not installed.
     """
     if n < 1:
         raise InputError(f"{n} cubes are not a number to draw", where="n", fix="ask for 1 or more")
-    generator = _generator(run, checkpoint, device)
-    folder = _folder(generator, None if out is None else Path(out))
-    present = {record.crop_id: record for record in _index(folder)}
-    wanted = _records(generator, n, seed)
-    missing = [record for record in wanted if not _complete(folder, present.get(record.crop_id))]
-    check_space(folder, generator, len(missing))
-    _make(folder)
-    for first in range(0, len(missing), generator.batch):
-        if progress is not None:
-            progress(n - len(missing) + first, n)
-        if stop is not None and stop():
-            return folder
-        records = missing[first : first + generator.batch]
-        diagnoses = [record.diagnosis.value for record in records]
-        cubes = generator.sample([record.seed or 0 for record in records], diagnoses)
-        for record, data in zip(records, cubes, strict=True):
-            provenance = {
-                "synthetic": True,
-                "model": generator.model,
-                "run": record.run,
-                "checkpoint": record.checkpoint,
-                "seed": record.seed,
-            }
-            cube = Cube(data, generator.wavelengths_nm, name=record.crop_id, provenance=provenance)
-            write_crop(folder, Crop(cube, np.zeros(cube.shape_yx, dtype=bool), record))
-            present[record.crop_id] = record
-        # after every batch, so that a killed process leaves an index of all that is whole
-        write_crops_index(folder, [present[name] for name in sorted(present)])
-    if progress is not None:
+    rank, world = (0, 1) if fabric is None else (fabric.global_rank, fabric.world_size)
+    generator = _generator(run, checkpoint, device if fabric is None else fabric.device)
+    files = _training("synthetic_cubes")
+    wanted = files.cubes_asked_for(generator, n, seed, diagnosis)
+    place, refusal = "", ""
+    missing: list[int] = []
+    if rank == 0:
+        try:
+            place, missing = _prepared(generator, wanted, None if out is None else Path(out))
+        except InputError as error:
+            if world == 1:
+                raise
+            refusal = str(error)
+    if world > 1:
+        place, missing, refusal = fabric.broadcast((place, missing, refusal), src=0)
+    if refusal:
+        raise InputError(refusal)
+    folder = Path(place)
+    index = files.GrowingIndex(folder, wanted) if rank == 0 else None
+    stopped = False
+    with ThreadPoolExecutor(_WRITERS, "cubes") as writers:
+        writing: list[Future[None]] = []
+        for first in range(0, len(missing), generator.batch * world):
+            if progress is not None:
+                progress(n - len(missing) + first, n)
+            stopped = stop is not None and stop()
+            if world > 1:
+                stopped = fabric.broadcast(stopped, src=0)
+            if stopped:
+                break
+            begin = first + rank * generator.batch
+            records = [wanted[i] for i in missing[begin : begin + generator.batch]]
+            cubes = _draw(generator, records)
+            _wait(writing)  # those of the round before were written while these were drawn
+            writing = [
+                writers.submit(files.write_cube, folder, generator, record, data)
+                for record, data in zip(records, cubes, strict=True)
+            ]
+            if index is not None and index.old:
+                index.write()  # so that a killed process leaves one of nearly all that is whole
+        _wait(writing)
+    if world > 1:
+        fabric.barrier()
+    if index is not None:
+        index.write()
+    if progress is not None and not stopped:
         progress(n, n)
     return folder
+
+
+def launch(device: str = "auto", *, devices: int, num_nodes: int = 1) -> Any:
+    """Return Lightning Fabric for `sample`, with so many processes on each of so many machines; each returns from here.
+
+    Raises
+    ------
+    InputError
+        If there are not so many devices.
+    """
+    fabric = _training("device").make_fabric(device, "32", devices=devices, num_nodes=num_nodes)
+    import torch
+
+    # what training likes for its speed: a cube would depend on the number of processes
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.benchmark = False
+    return fabric
+
+
+def _prepared(generator: Generator, wanted: list[CropRecord], out: Path | None) -> tuple[str, list[int]]:
+    """Make the folder; return it, and which of the cubes are still to be drawn."""
+    files = _training("synthetic_cubes")
+    folder = _folder(generator, out)
+    present = {record.crop_id: record for record in files.cubes_in(folder)}
+    missing = [i for i, record in enumerate(wanted) if not files.is_whole(folder, present.get(record.crop_id))]
+    check_space(folder, generator, len(missing))
+    _make(folder)
+    for i in missing:  # left by a killed process, or damaged: a file that is there from now on is whole
+        (folder / wanted[i].file).unlink(missing_ok=True)
+    return str(folder), missing
+
+
+def _draw(generator: Generator, records: list[CropRecord]) -> NDArray[np.float32]:
+    if not records:  # the last round, which the processes before us have filled
+        return np.empty((0, 0, 0, 0), dtype=np.float32)
+    return generator.sample([record.seed or 0 for record in records], [record.diagnosis.value for record in records])
+
+
+def _wait(writing: list[Future[None]]) -> None:
+    for one in writing:
+        one.result()
 
 
 def reconstruct(
@@ -164,6 +225,8 @@ def reconstruct(
     images = _training("data").load_images(
         study, _SPLITS[split], image_size=generator.config.image_size, diagnosis=generator.diagnosis or None
     )
+    if generator.classes:
+        images = images.only(generator.classes)
     if not len(images):
         raise InputError(f"no {split} crops of this run's diagnosis", where=study.root, fix="use another split")
     return (
@@ -176,19 +239,32 @@ def reconstruct(
 
 def sample_command(args: argparse.Namespace, out: Any) -> int:
     """Run the verb ``sample``, as a job with events if it was given a run folder of its own."""
+    wishes = {
+        "n": args.n,
+        "seed": args.seed,
+        "out": args.out,
+        "checkpoint": args.checkpoint,
+        "diagnosis": args.diagnosis,
+        "device": args.device,
+    }
+    fabric = None
+    if args.devices * args.num_nodes > 1:
+        fabric = launch(args.device, devices=args.devices, num_nodes=args.num_nodes)
+        if not fabric.is_global_zero:  # the first process speaks for all
+            with contextlib.suppress(InputError):
+                sample(args.source, **wishes, fabric=fabric)
+            return 0
     job = _training("job").job
-    settings = {"source": str(args.source), "n": args.n, "seed": args.seed, "checkpoint": args.checkpoint}
+    settings = {name: value for name, value in wishes.items() if name != "out"} | {"source": str(args.source)}
     with job(args.run, "sample", unit="cubes", screen=out, settings=settings) as work:
         folder = sample(
             args.source,
-            n=args.n,
-            seed=args.seed,
-            out=args.out,
-            checkpoint=args.checkpoint,
+            **wishes,
+            fabric=fabric,
             progress=work.progress,
             stop=work.should_stop,
         )
-        records = _index(folder)
+        records = _training("synthetic_cubes").cubes_in(folder)
         work.result = {"folder": str(folder), "cubes": len(records), "n": args.n, "seed": args.seed}
     if work.stopped:
         out.note(f"stopped: {len(records)} cubes so far; the same command makes the others")
@@ -206,7 +282,7 @@ def _training(module: str) -> Any:
         raise MissingExtraError("sampling", "train") from error
 
 
-def _generator(run: RunLike | str | os.PathLike[str], checkpoint: str, device: str) -> Generator:
+def _generator(run: RunLike | str | os.PathLike[str], checkpoint: str, device: Any) -> Generator:
     if checkpoint not in ("last", "best"):
         raise InputError(f"no checkpoint {checkpoint!r}", where="checkpoint", fix="use last or best")
     path = run if isinstance(run, str | os.PathLike) else run.path
@@ -238,47 +314,11 @@ def _make(folder: Path) -> None:
 
 
 def _same_checkpoint(generator: Generator, folder: Path) -> bool:
-    made_by = {(record.run, record.checkpoint, record.source_sha256) for record in _index(folder)}
+    made_by = {
+        (record.run, record.checkpoint, record.source_sha256)
+        for record in _training("synthetic_cubes").cubes_in(folder)
+    }
     return made_by <= {(generator.run.id, generator.label, generator.sha256)}
-
-
-def _index(folder: Path) -> list[CropRecord]:
-    return read_crops_index(folder) if (folder / "crops.csv").exists() else []
-
-
-def _complete(folder: Path, record: CropRecord | None) -> bool:
-    if record is None:
-        return False
-    try:
-        read_crop(folder, record)
-    except InputError:
-        return False
-    return True
-
-
-def _records(generator: Generator, n: int, seed: int) -> list[CropRecord]:
-    side = generator.config.image_size
-    names = [f"syn-{generator.run.id[-4:]}-{generator.label.replace('@', '')}-s{seed}-{i:05d}" for i in range(n)]
-    return [
-        CropRecord(
-            crop_id=name,
-            cube_id=name,
-            instance=0,
-            diagnosis=Diagnosis.parse(generator.diagnosis) if generator.diagnosis else Diagnosis.OTHER,
-            patient="",
-            y0=0,
-            x0=0,
-            y1=side,
-            x1=side,
-            source_sha256=generator.sha256,
-            file=f"{name}.npz",
-            run=generator.run.id,
-            checkpoint=generator.label,
-            seed=generator.seed_of(seed, i),
-            mask_source="none",
-        )
-        for i, name in enumerate(names)
-    ]
 
 
 def check_space(folder: Path, generator: Generator, cubes: int) -> None:

@@ -53,6 +53,10 @@ def add_verbs(verbs: Verbs) -> None:
     p.add_argument("--n", type=positive, default=16, help="number of cubes (default: 16)")
     p.add_argument("--seed", type=seed, default=0)
     p.add_argument("--checkpoint", choices=["last", "best"], default="last")
+    p.add_argument("--diagnosis", help="what a class-conditional model draws (default: its diagnoses in turn)")
+    p.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="where to draw")
+    p.add_argument("--devices", type=positive, default=1, metavar="N", help="processes on each machine, one per GPU")
+    p.add_argument("--num-nodes", type=positive, default=1, metavar="M", help="machines to draw on together")
     p.add_argument("--out", type=Path, help="folder for the cubes (default: the study's synthetic/<run>)")
     verbs.job(p)
 

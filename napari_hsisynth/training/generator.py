@@ -30,7 +30,9 @@ def study_of(run: RunFolder) -> Study:
     return Study.open(os.path.normpath(run.path / way))
 
 
-def open_generator(run: str | os.PathLike[str], which: str = "last", *, device: str = "auto") -> Generator:
+def open_generator(
+    run: str | os.PathLike[str], which: str = "last", *, device: str | torch.device = "auto"
+) -> Generator:
     """Return the `Generator` of a run folder's checkpoint."""
     return Generator(RunFolder(run), which, device=device)
 
@@ -44,7 +46,7 @@ class Generator:
         Of a training.
     which : {"last", "best"}
         The checkpoint.
-    device : {"auto", "cpu", "cuda", "mps"}
+    device : {"auto", "cpu", "cuda", "mps"} or torch.device
         Where to compute.
 
     Raises
@@ -53,7 +55,7 @@ class Generator:
         If it is not a training run, or has no such checkpoint.
     """
 
-    def __init__(self, run: RunFolder, which: str = "last", *, device: str = "auto") -> None:
+    def __init__(self, run: RunFolder, which: str = "last", *, device: str | torch.device = "auto") -> None:
         if (run.config.get("run") or {}).get("verb") != "train":
             raise InputError("not a training run", where=run.path)
         self.run, self.which = run, which
@@ -68,7 +70,7 @@ class Generator:
         self.config = parse(kept.config | {"compile": False})
         self.classes = tuple(kept.classes)
         self.recipe = recipe_for(kept.config["model"])(self.config, len(self.wavelengths_nm), max(1, len(self.classes)))
-        self.recipe.to(torch.device(choose_device(device)))
+        self.recipe.to(torch.device(choose_device(device)) if isinstance(device, str) else device)
         self.recipe.load_state(kept.recipe)
 
     @property

@@ -23,9 +23,9 @@ from napari_hsisynth.training.normalisation import band_statistics
 
 #: Optimiser steps whose mean is judged as one value.
 WINDOW_STEPS = 25
-#: Scalars that are watched if a recipe gives them: its loss, and of an adversarial one the mean output of the
-#: discriminator for real and for generated images, and the discriminator's loss.
-LOSS, REAL, FAKE, CRITIC = "loss", "real_score", "fake_score", "critic_loss"
+#: Scalars that are watched: the loss, and of an adversarial recipe (whose "loss" is the discriminator's) also the mean
+#: output of the discriminator for real and for generated images.
+LOSS, REAL, FAKE = "loss", "real_score", "fake_score"
 
 #: Windows that a value is compared with: at least, and at most.
 _LEAST_HISTORY, _HISTORY = 20, 100
@@ -82,7 +82,7 @@ class Guard:
 
     def add(self, scalars: Mapping[str, Tensor]) -> None:
         """Take the scalars of a step, without waiting for the device."""
-        for name in (LOSS, REAL, FAKE, CRITIC):
+        for name in (LOSS, REAL, FAKE):
             if name in scalars:
                 value = scalars[name].detach()
                 self._sums[name] = self._sums[name] + value if name in self._sums else value
@@ -126,7 +126,7 @@ class Guard:
         usual, noise = _middle(past)
         ran = len(past) >= _LEAST_HISTORY and apart > usual + max(10 * noise, 3 * abs(usual), 10.0)
         self._remember("apart", apart, unless=ran and "run away" not in self._told)
-        wins = apart > _APART and abs(means.get(CRITIC, math.inf)) < _NO_ERRORS
+        wins = apart > _APART and abs(means[LOSS]) < _NO_ERRORS
         lasted = steps * _PATIENCE["critic wins"]
         return [
             *self._judge(
