@@ -20,10 +20,10 @@ _LITTLE_DIVERSITY = 0.5
 #: For the head of the table, in the words of the rules below.
 RULES = (
     f"**broken**: its patches are as far from real ones as those of *{MEAN_PLUS_NOISE}*, or farther",
-    f"**memorising**: more of its cubes are near a training cube than halfway from the {_EXPECTED:.0%} expected to what"
+    f"**memorising**: more of its cubes are near a training cube than halfway from the {100 * _EXPECTED:.0f} % expected to what"
     f" is found of *{SHIFTED_COPIES}*",
-    f"**some near copies**: more than {2 * _EXPECTED:.0%} of its cubes, and p < {_UNLIKELY:g}",
-    f"**little diversity**: less than {_LITTLE_DIVERSITY:.0%} of the real set's",
+    f"**some near copies**: more than {200 * _EXPECTED:.0f} % of its cubes, and p < {_UNLIKELY:g}",
+    f"**little diversity**: less than {100 * _LITTLE_DIVERSITY:.0f} % of the real set's",
     "**passes**: none of these",
 )
 
@@ -51,14 +51,14 @@ def verdict(measured: Measured, real: RealFigures, noise: Measured, copies: Meas
         said.append(f"**broken** (patches {here / trivial:.2f} x *{MEAN_PLUS_NOISE}*)")
     share, of_copies = measured.nearest.share, copies.nearest.share
     if of_copies < _FOUND_COPIES:
-        said.append(f"memorising cannot be told here: only {of_copies:.0%} of *{SHIFTED_COPIES}* are found")
+        said.append(f"memorising cannot be told here: only {100 * of_copies:.0f} % of *{SHIFTED_COPIES}* are found")
     elif share >= (_EXPECTED + of_copies) / 2:
-        said.append(f"**memorising** ({share:.0%} of its cubes are near a training cube)")
+        said.append(f"**memorising** ({100 * share:.0f} % of its cubes are near a training cube)")
     elif share > 2 * _EXPECTED and measured.nearest.p_value < _UNLIKELY:
-        said.append(f"**some near copies** ({share:.0%} of its cubes)")
+        said.append(f"**some near copies** ({100 * share:.0f} % of its cubes)")
     fraction = measured.diversity.value / real.diversity.value
     if fraction < _LITTLE_DIVERSITY:
-        said.append(f"**little diversity** ({fraction:.0%} of real)")
+        said.append(f"**little diversity** ({100 * fraction:.0f} % of real)")
     return "; ".join(said) or "**passes**"
 
 

@@ -9,11 +9,13 @@ from napari_hsisynth import Cube  # noqa: E402
 from napari_hsisynth.study import Study, make_crops  # noqa: E402
 
 
-def put_study(root, notes, cubes=28):
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory):
     """Dark discs on bright ground, melanoma and nevus in turn."""
-    study = Study.create(root, wavelengths_nm=np.linspace(465, 630, 5), notes=notes)
+    root = tmp_path_factory.mktemp("results") / "phantoms"
+    study = Study.create(root, wavelengths_nm=np.linspace(465, 630, 5), notes="PHANTOM: simulated")
     y, x = np.ogrid[:24, :24]
-    for number in range(cubes):
+    for number in range(28):
         rng = np.random.default_rng(number)
         disc = (y - rng.integers(10, 14)) ** 2 + (x - rng.integers(10, 14)) ** 2 <= rng.integers(15, 40)
         colour = np.linspace(0.3, 0.6, 5)[:, None, None] * rng.uniform(0.8, 1.2)
@@ -21,13 +23,3 @@ def put_study(root, notes, cubes=28):
         study.add_cube(Cube(data), f"C{number:02d}", ("melanoma", "nevus")[number % 2], mask=disc)
     make_crops(study, margin=1.0)
     return study
-
-
-@pytest.fixture(scope="session")
-def phantoms(tmp_path_factory):
-    return put_study(tmp_path_factory.mktemp("results") / "phantoms", "PHANTOM: simulated")
-
-
-@pytest.fixture(scope="session")
-def patients(tmp_path_factory):
-    return put_study(tmp_path_factory.mktemp("results") / "patients", "simulated spectra on real images", cubes=20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -23,43 +24,49 @@ def command(*words):
 
 
 @pytest.fixture(scope="module")
-def written(phantoms, patients, tmp_path_factory):
+def written(phantoms, tmp_path_factory):
+    """The table of one study; then of this one and of a copy of it, with its run, that is not of phantoms."""
     folder = tmp_path_factory.mktemp("docs")
-    words = (phantoms.root, patients.root, "--models", "vae", "--max-images", 24, "--out", folder / "results.md")
-    assert command(*words) == 0
-    return folder, words
+    options = ("--models", "vae", "--max-images", 24, "--out", folder / "results.md")
+    assert command(phantoms.root, *options) == 0
+    first = (folder / "results.md").read_text(encoding="utf-8")
+    patients = tmp_path_factory.mktemp("moved") / "patients"
+    shutil.copytree(phantoms.root, patients)
+    settings = patients / "study.yaml"
+    settings.write_text(settings.read_text("utf-8").replace("PHANTOM: simulated", "real images"), "utf-8")
+    assert command(phantoms.root, patients, *options) == 0
+    return folder, patients, first
 
 
 def test_every_data_set_has_floor_trivial_generators_and_models(written):
-    folder, _ = written
+    folder, *_ = written
     text = (folder / "results.md").read_text(encoding="utf-8")
-    for heading in ("## phantoms", "**PHANTOM: simulated**", "## patients", "**simulated spectra on real images**"):
+    for heading in ("## phantoms", "PHANTOM: simulated", "## patients", "**real images**"):
         assert heading in text
     for row in ("| real, two halves |", "| mean + noise |", "| shifted copies |", "| vae |"):
-        assert text.count(row) >= 2
-    assert "--models vae --max-images 24" in text
+        assert text.count(row) >= 4
+    assert "results phantoms patients --models vae --max-images 24" in text
     assert str(folder.parent) not in text  # no place on this machine
-    value = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    vae = value["data_sets"][0]["generators"]["vae"]
+    first, second = json.loads((folder / "results.json").read_text(encoding="utf-8"))["data_sets"]
+    vae = first["generators"]["vae"]
     assert vae["images"] == 24
     assert vae["verdict"]
-    assert vae["sliced_wasserstein_patches"]["m"] == value["data_sets"][0]["n_held_out"] // 2
+    assert vae["sliced_wasserstein_patches"]["m"] == first["m"] == first["n_held_out"] // 2
+    assert second["generators"] == first["generators"]  # of the same cubes
 
 
-def test_only_pictures_of_phantoms_stand_beside_the_table(written, patients):
-    folder, _ = written
+def test_only_pictures_of_phantoms_stand_beside_the_table(written):
+    folder, patients, _ = written
     assert [path.name for path in (folder / "pictures").iterdir()] == ["results_phantoms.png"]
-    assert (patients.root / "results" / "samples.png").is_file()
+    assert (patients / "results" / "samples.png").is_file()
     assert "pictures/results_phantoms.png" in (folder / "results.md").read_text(encoding="utf-8")
 
 
-def test_the_same_command_trains_nothing_and_writes_the_same(written, phantoms):
-    folder, words = written
-    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    runs = [run.id for run in list_runs(phantoms.root)]
-    assert command(*words) == 0
-    assert [run.id for run in list_runs(phantoms.root)] == runs
-    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+def test_finished_runs_are_used_again_and_give_the_same_table(written, phantoms):
+    folder, patients, first = written
+    assert len(list_runs(phantoms.root)) == len(list_runs(patients)) == 1
+    section = first[first.index("## phantoms") :]
+    assert section in (folder / "results.md").read_text(encoding="utf-8")
 
 
 def test_bad_models_are_refused_before_anything_is_trained(phantoms, tmp_path, capsys):
