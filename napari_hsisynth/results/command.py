@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import time
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -100,7 +99,6 @@ class _Progress:
     def __init__(self, out: Output, budgets: list[int]) -> None:
         self.out, self.total = out, sum(budgets)
         self._done = self._before = 0
-        self._began = time.monotonic()
 
     def training(self, planned: Planned) -> Any:
         """Begin the next training: what it then tells is shown."""

@@ -71,6 +71,8 @@ class DataSet:
             raise InputError(
                 f"only {len(real)} held-out crops: too few for a floor", where=study.root, fix=f"{_FEWEST} at least"
             )
+        if len({record.patient or record.cube_id for record in train.records}) < 2:
+            raise InputError("all training crops are of one patient or cube", where=study.root, fix="add others")
         return cls(study, _cubes(train), _cubes(real), real.wavelengths_nm, train.fingerprint, tuple(notes))
 
 

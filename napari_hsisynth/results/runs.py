@@ -85,7 +85,7 @@ def trained(study: Study, planned: Planned, fingerprint: str, *, tell: Tell = la
         for event in tail(run):
             if event.kind == "progress":
                 tell(int(event.fields["done"]), float(event.fields["rate"]))
-    except BaseException:
+    except BaseException:  # it lives in a session of its own, where Ctrl-C does not reach it
         run.request_stop()
         job.wait(60)
         raise

@@ -20,8 +20,8 @@ _LITTLE_DIVERSITY = 0.5
 #: For the head of the table, in the words of the rules below.
 RULES = (
     f"**broken**: its patches are as far from real ones as those of *{MEAN_PLUS_NOISE}*, or farther",
-    f"**memorising**: more of its cubes are near a training cube than halfway from the {100 * _EXPECTED:.0f} % expected to what"
-    f" is found of *{SHIFTED_COPIES}*",
+    f"**memorising**: more of its cubes are near a training cube than halfway from the {100 * _EXPECTED:.0f} % expected"
+    f" to what is found of *{SHIFTED_COPIES}*",
     f"**some near copies**: more than {200 * _EXPECTED:.0f} % of its cubes, and p < {_UNLIKELY:g}",
     f"**little diversity**: less than {100 * _LITTLE_DIVERSITY:.0f} % of the real set's",
     "**passes**: none of these",

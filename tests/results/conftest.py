@@ -6,7 +6,17 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from napari_hsisynth import Cube  # noqa: E402
+from napari_hsisynth.results import measures  # noqa: E402
 from napari_hsisynth.study import Study, make_crops  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_draws():
+    """Intervals are not what is tested here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measures, "_N_DRAWS", 40)
+        patch.setattr(measures, "_N_SPLITS", 40)
+        yield
 
 
 @pytest.fixture(scope="session")

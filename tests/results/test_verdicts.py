@@ -75,12 +75,11 @@ def test_class_means_are_those_of_the_diagnosis(measured):
     """Cubes whose diagnoses are exchanged have the right spectra, but not in the right class."""
     _, real, made = measured
     bent = np.array([1.0, 1.0, 0.5], "f4")[:, None, None]
-    real, good = real.copy(), made["good"].copy()
+    real, good = real[:12].copy(), made["good"][:12].copy()
     real[1::2] *= bent
     good[1::2] *= bent
     swapped = np.roll(good, 1, axis=0)
-    noise = cubes(made[MEAN_PLUS_NOISE])
-    found = measure(cubes(blobs(6, 0)), cubes(real), {"good": cubes(good), "swapped": cubes(swapped), "x": noise})[1]
+    found = measure(cubes(blobs(6, 0)), cubes(real), {"good": cubes(good), "swapped": cubes(swapped)})[1]
     assert found["swapped"].class_angle.value > 5 * found["good"].class_angle.value
     assert found["swapped"].spectra.value == pytest.approx(found["good"].spectra.value)
 
