@@ -47,7 +47,7 @@ class _Size:
 
 _SIZES = {
     "full": _Size(8, (272, 512), 15, 7, 3),
-    "quick": _Size(8, (272, 512), 5, 3, 1),
+    "quick": _Size(4, (272, 512), 5, 3, 1),
     # for tests of the command: says nothing about speed
     "small": _Size(2, (48, 64), 2, 2, 1, (("dcgan", 64), ("vae", 16)), (("batch_size", 4), ("latent_dim", 4))),
 }
@@ -117,21 +117,17 @@ class _Bench:
         from napari_hsisynth.bench.training_memory import Memory
         from napari_hsisynth.bench.training_turns import Turns
 
-        # both are the defaults but for the arithmetic, which GPUs have more of
-        precisions = ("32", "bf16") if self.device.type == "cuda" else ("32",)
-        for precision in precisions:
-            config = self.config(model, image_size=image_px, batch_size=_BATCH, precision=precision)
+        config = self.config(model, image_size=image_px, batch_size=_BATCH)  # else as by default
+        memory = Memory(self.device)
+        with self._plain_loop(config) as plain:
+            stretch = plain.epoch()  # the workers are started, the optimiser has its moments
+            memory.plain_is_there()
             rounds = self.size.rounds if image_px < _READING_MATTERS_PX else self.size.large_rounds
-            memory = Memory(self.device)
-            with self._plain_loop(config) as plain:
-                stretch = plain.epoch()  # the workers are started, the optimiser has its moments
-                memory.plain_is_there()
-                turns = Turns(plain.epoch, stretch, rounds, 1, memory.before, memory.after)
-                self._train_until_enough(config, turns)
-            words = ", bf16" if precision == "bf16" else ", TF32" if self.device.type == "cuda" else ""
-            what = f"{model} {image_px} px, batch {config.batch_size}{words}"
-            self._add_rates(what, image_px, turns)
-            self._add_memory(what, config, memory)
+            turns = Turns(plain.epoch, stretch, rounds, 1, memory.before, memory.after)
+            self._train_until_enough(config, turns)
+        what = f"{model} {image_px} px, batch {config.batch_size}, precision {config.precision}"
+        self._add_rates(what, image_px, turns)
+        self._add_memory(what, config, memory)
 
     def _add_rates(self, what: str, image_px: int, turns: Any) -> None:
         from napari_hsisynth.bench.plain_loop import PLAIN
