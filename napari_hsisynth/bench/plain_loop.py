@@ -1,4 +1,4 @@
-"""`PlainLoop`: how generators are usually trained, for comparison: a loader that reads every file in every epoch."""
+"""`PlainLoop`: how generators are usually trained, for comparison: a loader that reads a file for every image shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision.transforms import v2
 
 WORKERS = 2
@@ -89,9 +89,11 @@ class PlainLoop:
         Number of spectral bands.
     device : torch.device
         Where to train.
+    shown : int
+        Images that are shown in a turn, in whole batches; none is read again before all have been.
     """
 
-    def __init__(self, config: Any, images: LesionImages, bands: int, device: torch.device) -> None:
+    def __init__(self, config: Any, images: LesionImages, bands: int, device: torch.device, shown: int) -> None:
         from napari_hsisynth.training.recipes import recipe_for
         from napari_hsisynth.training.single_process import SingleProcess
 
@@ -101,15 +103,15 @@ class PlainLoop:
         self.loader = DataLoader(
             images,
             batch_size=config.batch_size,
-            shuffle=True,
+            sampler=RandomSampler(images, num_samples=shown),
             num_workers=WORKERS,
             persistent_workers=True,
             pin_memory=device.type == "cuda",
-            drop_last=len(images) >= config.batch_size,
+            drop_last=True,
         )
 
-    def epoch(self) -> int:
-        """Show every image once (the last few that make no batch aside), and return how many it were."""
+    def turn(self) -> int:
+        """Train for a turn, and return how many images were shown."""
         from napari_hsisynth.training.batch import Batch
 
         shown = 0

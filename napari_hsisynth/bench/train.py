@@ -34,22 +34,40 @@ _FIRST_STEP = (
 
 @dataclass(frozen=True)
 class _Size:
-    """Phantoms of each kind and their shape, px; stretches that count at small and at large images; starts."""
+    """How much is measured.
+
+    Parameters
+    ----------
+    per_class : int
+        Phantoms of each kind.
+    shape : (int, int)
+        Of theirs, px.
+    batches, rounds : (int, int)
+        Batches in a turn and turns that count, at small and at large images.
+    starts : int
+        How often the command is started.
+    cases : tuple of (str, int)
+        Models and sides of the images, px.
+    changes : tuple of (str, object)
+        Of the settings.
+    """
 
     per_class: int
     shape: tuple[int, int]
-    rounds: int
-    large_rounds: int
+    batches: tuple[int, int]
+    rounds: tuple[int, int]
     starts: int
     cases: Cases = _CASES
     changes: tuple[tuple[str, Any], ...] = ()
 
 
 _SIZES = {
-    "full": _Size(8, (272, 512), 15, 7, 3),
-    "quick": _Size(4, (272, 512), 5, 3, 1),
+    "full": _Size(16, (272, 512), (12, 5), (15, 7), 3),
+    "quick": _Size(8, (272, 512), (12, 3), (5, 3), 1),
     # for tests of the command: says nothing about speed
-    "small": _Size(2, (48, 64), 2, 2, 1, (("dcgan", 64), ("vae", 16)), (("batch_size", 4), ("latent_dim", 4))),
+    "small": _Size(
+        2, (48, 64), (3, 3), (2, 2), 1, (("dcgan", 64), ("vae", 16)), (("batch_size", 4), ("latent_dim", 4))
+    ),
 }
 
 
@@ -119,11 +137,12 @@ class _Bench:
 
         config = self.config(model, image_size=image_px, batch_size=_BATCH)  # else as by default
         memory = Memory(self.device)
-        with self._plain_loop(config) as plain:
-            stretch = plain.epoch()  # the workers are started, the optimiser has its moments
+        large = image_px >= _READING_MATTERS_PX
+        rounds, shown = self.size.rounds[large], self.size.batches[large] * config.batch_size
+        with self._plain_loop(config, shown) as plain:
+            plain.turn()  # the workers are started, the optimiser has its moments
             memory.plain_is_there()
-            rounds = self.size.rounds if image_px < _READING_MATTERS_PX else self.size.large_rounds
-            turns = Turns(plain.epoch, stretch, rounds, 1, memory.before, memory.after)
+            turns = Turns(plain.turn, shown, rounds, 1, memory.before, memory.after)
             self._train_until_enough(config, turns)
         what = f"{model} {image_px} px, batch {config.batch_size}, precision {config.precision}"
         self._add_rates(what, image_px, turns)
@@ -210,7 +229,7 @@ class _Bench:
     # --- how
 
     @contextmanager
-    def _plain_loop(self, config: Any) -> Iterator[Any]:
+    def _plain_loop(self, config: Any, shown: int) -> Iterator[Any]:
         from napari_hsisynth.bench.plain_loop import LesionImages, PlainLoop
         from napari_hsisynth.training.data import load_images
         from napari_hsisynth.training.device_data import DeviceData
@@ -219,7 +238,7 @@ class _Bench:
         images = load_images(self.study, {"train"}, image_size=config.image_size)
         normalisation = Normalisation.fit(images.images)
         read = LesionImages(self.lesions, config.image_size, normalisation.offset, normalisation.scale, config.augment)
-        plain = PlainLoop(config, read, images.images.shape[1], self.device)
+        plain = PlainLoop(config, read, images.images.shape[1], self.device, shown)
         plain.recipe.prepare(DeviceData(images, normalisation, (), self.device).spectra(50_000, 0), normalisation)
         del images
         try:

@@ -20,7 +20,7 @@ class Turns:
     Parameters
     ----------
     plain : callable
-        Runs one epoch of the plain loop and returns the number of its images.
+        Runs the plain loop for a turn and returns the number of its images.
     stretch : int
         Images that we are to show, at least, before the plain loop has its turn.
     rounds, warm_up : int
