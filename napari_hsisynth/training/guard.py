@@ -79,6 +79,7 @@ class Guard:
         self._streaks: dict[str, int] = {}
         self._told: list[str] = []
         self._arrived = False
+        self._in_place = True
 
     def add(self, scalars: Mapping[str, Tensor]) -> None:
         """Take the scalars of a step, without waiting for the device."""
@@ -95,8 +96,12 @@ class Guard:
 
     @property
     def calm(self) -> bool:
-        """Whether no sign was there at the last look, not even one too fresh to be told."""
-        return all(streak <= 0 for streak in self._streaks.values())
+        """Whether a state like this is worth going back to.
+
+        Samples were in place at the last look, whatever is expected of them so early, and no sign was there, not even
+        one too fresh to be told.
+        """
+        return self._in_place and all(streak <= 0 for streak in self._streaks.values())
 
     def look_at_losses(self) -> list[str]:
         """Judge the window of the steps since the last look; say what has newly gone wrong."""
@@ -166,7 +171,8 @@ class Guard:
         drifted = bool(off[worst] > _MEAN_OFF or not low < ratio[strangest] < high)
         alike = samples.spread / real.spread if real.spread > 0 else 1.0
         collapsed = alike < _LEAST_SPREAD
-        self._arrived |= not (drifted or collapsed)
+        self._in_place = not (drifted or collapsed)
+        self._arrived |= self._in_place
         # samples that never were in place have some time to get there
         judged = self._arrived or part >= _GRACE
         return [

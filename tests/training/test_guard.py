@@ -117,6 +117,9 @@ def test_samples_out_of_place_are_told_if_they_were_in_place_or_late():
     early = [guard.look_at_samples(one, real, NM, 0.1) for one in (far, far, alike, alike, grey, grey, good)]
     assert not any(early)
     assert guard.calm
+    young = Guard()
+    assert young.look_at_samples(far, real, NM, 0.1) == []
+    assert not young.calm  # no sign of trouble yet, but nothing to go back to
     assert guard.look_at_samples(far, real, NM, 0.12) == []
     assert not guard.calm
     (message,) = guard.look_at_samples(far, real, NM, 0.13)
@@ -167,6 +170,9 @@ def fragile(monkeypatch):
             return scalars
 
         monkeypatch.setattr(VAERecipe, "step", step_or_break)
+        # a VAE of 16 pixels that has seen 32 images is far from the real ones
+        for name, anything in (("_MEAN_OFF", 1e9), ("_STD_FACTORS", (0.0, 1e9)), ("_LEAST_SPREAD", -1.0)):
+            monkeypatch.setattr(f"napari_hsisynth.training.guard.{name}", anything)
 
     return poison
 
