@@ -134,7 +134,7 @@ class DCGANConfig(ModelConfig):
     spectral_norm: bool = _setting(True, "Bound the gain of each of the critic's layers to 1")
     fourier_arm: bool = _setting(False, "Let the critic also see the Fourier magnitudes along the bands")
     diff_augment: bool = _setting(
-        True, "Shift, partly cover, brighten and darken what the critic sees, real and generated alike: with few crops"
+        False, "Shift, cover, brighten and darken what the critic sees: slower at first, for long runs on few crops"
     )
     n_critic: Count = _setting(1, "Steps of the critic to one of the generator", "steps", ge=1, le=100)
     gp_weight: float = _setting(
@@ -184,6 +184,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "image_size": 128,
             "batch_size": 16,
             "width": 64,
+            "diff_augment": True,
             "max_images": 600_000,
             "preview_every": 20_000,
             "checkpoint_every": 20_000,
