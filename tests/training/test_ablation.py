@@ -74,7 +74,8 @@ def test_what_the_variants_differ_in_is_not_to_be_set(study, tiny, tmp_path, cap
     assert not list_runs(study.root)
 
 
-def test_figures_of_real_images_are_the_floor_and_those_of_others_are_above():
+def test_figures_of_real_images_are_the_floor_and_those_of_others_are_above(monkeypatch):
+    monkeypatch.setattr(ablation, "_HALVES", 3)
     rng = np.random.default_rng(0)
     real, alike = (rng.normal(1, 0.1, (12, 4, 16, 16)).astype(np.float32) for _ in range(2))
     tilted = alike * np.linspace(0.8, 1.2, 4, dtype=np.float32)[:, None, None]
