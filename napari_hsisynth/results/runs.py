@@ -115,6 +115,8 @@ def _facts(run: RunFolder) -> Trained:
     about = run.config["run"]
     seconds, began, last = 0.0, None, time.time()
     for event in run.history():
+        if event.kind == "launched":  # before a resume: what lies between it and the last word was no work
+            continue
         if event.kind == "started":
             seconds += 0 if began is None else last - began
             began = event.t

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napari_hsisynth.metrics.nearest import NEAR_PERCENTILE
+from napari_hsisynth.metrics.resampling import Comparison
 from napari_hsisynth.results.measures import Measured, RealFigures
 
 #: Names of the generators that learn nothing.
@@ -20,6 +21,8 @@ _LITTLE_DIVERSITY = 0.5
 #: For the head of the table, in the words of the rules below.
 RULES = (
     f"**broken**: its patches are as far from real ones as those of *{MEAN_PLUS_NOISE}*, or farther",
+    "**coarse structure missing**: so are its patches at the coarsest level alone, where lesions differ and noise is"
+    " averaged out",
     f"**memorising**: more of its cubes are near a training cube than halfway from the {100 * _EXPECTED:.0f} % expected"
     f" to what is found of *{SHIFTED_COPIES}*",
     f"**some near copies**: more than {200 * _EXPECTED:.0f} % of its cubes, and p < {_UNLIKELY:g}",
@@ -46,9 +49,12 @@ def verdict(measured: Measured, real: RealFigures, noise: Measured, copies: Meas
         One or more of the words of `RULES`, with the figure that decided.
     """
     said = []
-    here, trivial = _at_m(measured), _at_m(noise)
+    here, trivial = _at_m(measured.patches), _at_m(noise.patches)
+    coarse, trivial_coarse = _at_m(measured.levels[-1]), _at_m(noise.levels[-1])
     if here >= trivial:
         said.append(f"**broken** (patches {here / trivial:.2f} x *{MEAN_PLUS_NOISE}*)")
+    elif coarse >= trivial_coarse:
+        said.append(f"**coarse structure missing** ({coarse / trivial_coarse:.2f} x *{MEAN_PLUS_NOISE}*)")
     share, of_copies = measured.nearest.share, copies.nearest.share
     if of_copies < _FOUND_COPIES:
         said.append(f"memorising cannot be told here: only {100 * of_copies:.0f} % of *{SHIFTED_COPIES}* are found")
@@ -62,9 +68,8 @@ def verdict(measured: Measured, real: RealFigures, noise: Measured, copies: Meas
     return "; ".join(said) or "**passes**"
 
 
-def _at_m(measured: Measured) -> float:
+def _at_m(found: Comparison) -> float:
     """Distance of patches at the size of the floor where there is one, else of all cubes."""
-    found = measured.patches
     value = found.value if found.value_at_m is None else found.value_at_m
     assert value is not None  # cubes are finite, so there is a distance
     return value

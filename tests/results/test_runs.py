@@ -29,8 +29,11 @@ def put_run(study, planned, kind, **about):
     run = new_run(study.root, "vae-all")
     about = {"verb": "train", "diagnosis": "", "package_version": __version__, "data_fingerprint": "abc", **about}
     run.write_config({**planned.config.model_dump(), "run": about})
-    moments = [("started", 0), ("checkpoint", 40), ("started", 3640), (kind, 3660)]
-    lines = [Event(name, 1e9 + t, {"images": 40} if name != "started" else {}).to_line() for name, t in moments]
+    moments = [("started", 0), ("checkpoint", 40), ("launched", 3639), ("started", 3640), (kind, 3660)]
+    lines = [
+        Event(name, 1e9 + t, {"images": 40} if name == "checkpoint" or name == kind else {}).to_line()
+        for name, t in moments
+    ]
     run.events_path.write_bytes(b"".join(lines))
     run.checkpoints_dir.mkdir()
     (run.checkpoints_dir / "last.pt").touch()

@@ -34,6 +34,7 @@ def measured():
         "good": blobs(32, 2),
         "copying": shifted_copies(train, 32, seed=7),
         "white": np.random.default_rng(0).normal(0.5, 1, (32, 3, 32, 32)).astype("f4"),
+        "flat": np.broadcast_to(real.mean(axis=(0, 2, 3), keepdims=True), real.shape).copy(),
         "collapsed": blobs(2, 3)[np.arange(32) % 2],
     }
     return measure(cubes(train), cubes(real), {name: cubes(images) for name, images in made.items()}), real, made
@@ -45,6 +46,7 @@ def measured():
         ("good", "**passes**"),
         ("copying", "**memorising**"),
         ("white", "**broken**"),
+        ("flat", "**coarse structure missing**"),
         ("collapsed", "**little diversity**"),
     ],
 )
