@@ -140,8 +140,7 @@ class _Bench:
         large = image_px >= _READING_MATTERS_PX
         rounds, shown = self.size.rounds[large], self.size.batches[large] * config.batch_size
         with self._plain_loop(config, shown) as plain:
-            plain.turn()  # the workers are started, the optimiser has its moments
-            memory.plain_is_there()
+            memory.plain_alone(plain.turn)  # the workers are started, the optimiser has its moments
             turns = Turns(plain.turn, shown, rounds, 1, memory.before, memory.after)
             self._train_until_enough(config, turns)
         what = f"{model} {image_px} px, batch {config.batch_size}, precision {config.precision}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -21,14 +24,27 @@ class Memory:
         self._plain_kept = 0
         self._at_start = self._allocated()
 
-    def plain_is_there(self) -> None:
-        """Call when the plain loop has made its first steps and ours has not begun."""
+    def plain_alone(self, turn: Callable[[], object]) -> None:
+        """Run the plain loop for a turn, before our training begins in this process."""
         if self.device.type == "cuda":
+            turn()
             self._plain_kept = self._allocated() - self._at_start
-        else:
-            own = psutil.Process()
-            workers = sum(worker.memory_full_info().uss for worker in own.children())
-            self.plain_bytes = own.memory_info().rss + workers
+            return
+        ended = threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(ended,), daemon=True)
+        watcher.start()
+        turn()
+        ended.set()
+        watcher.join()
+
+    def _watch(self, ended: threading.Event) -> None:
+        own = psutil.Process()
+        while True:
+            with suppress(psutil.Error):  # a worker that has just ended
+                workers = sum(worker.memory_full_info().uss for worker in own.children())
+                self.plain_bytes = max(self.plain_bytes, own.memory_info().rss + workers)
+            if ended.wait(0.05):
+                return
 
     def before(self, whose: str) -> None:
         """Begin to watch."""
