@@ -19,7 +19,7 @@ SCREEN = "1600x1000x24"
 #: Each process holds napari and torch: about 1 GB.
 MOST_PROCESSES = 4
 
-# As the command `train` does: torch's threads that wait by spinning made tests on a busy machine ten times slower.
+# As the command `train` does: torch's threads that wait by spinning take the processor from each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _screens: list[subprocess.Popen] = []

@@ -170,7 +170,7 @@ class Training:
         if len(held_out):
             shown = held_out.everything()
             figures: dict[str, Any] = recipe.validate(shown, derive(config.seed, "validation"))
-            figures["angle_deg"] = self._held_out_angle_deg(shown)
+            figures |= self._held_out_angle(shown)
             # the score only chooses; what it is made of is among the other figures
             values = {f"val_{name}": value for name, value in figures.items() if name != "score"}
             self.report.scalars(self.images, values)
@@ -201,13 +201,13 @@ class Training:
         for name in names:
             checkpoints.save(self.run.checkpoints_dir / f"{name}.pt", kept)
 
-    def _held_out_angle_deg(self, held_out: Batch) -> float | None:
-        """Mean spectral angle between held-out images and their reconstructions, degrees."""
+    def _held_out_angle(self, held_out: Batch) -> dict[str, float]:
+        """Mean spectral angle between held-out images and their reconstructions, if the model makes any."""
         reconstructed = self.recipe.reconstruct(held_out.images, held_out.classes)
         if reconstructed is None:
-            return None
+            return {}
         angles = spectral_angle(self.normalisation.decode(reconstructed.cpu().numpy()), self.val.images)
-        return float(np.degrees(np.nanmean(angles)))
+        return {"angle_deg": float(np.degrees(np.nanmean(angles)))}
 
     def _preview(self, draw: Callable[[int], Batch], pairs: DeviceData) -> str:
         """Write samples (always from the same noise, so that they can be seen to grow) and reconstructions.
