@@ -22,7 +22,7 @@ _LITTLE_DIVERSITY = 0.5
 RULES = (
     f"**broken**: its patches are as far from real ones as those of *{MEAN_PLUS_NOISE}*, or farther",
     "**coarse structure missing**: so are its patches at the coarsest level alone, where lesions differ and noise is"
-    " averaged out",
+    " averaged out; said only above the range of the floor, within which real cubes do no better",
     f"**memorising**: more of its cubes are near a training cube than halfway from the {100 * _EXPECTED:.0f} % expected"
     f" to what is found of *{SHIFTED_COPIES}*",
     f"**some near copies**: more than {200 * _EXPECTED:.0f} % of its cubes, and p < {_UNLIKELY:g}",
@@ -53,7 +53,7 @@ def verdict(measured: Measured, real: RealFigures, noise: Measured, copies: Meas
     coarse, trivial_coarse = _at_m(measured.levels[-1]), _at_m(noise.levels[-1])
     if here >= trivial:
         said.append(f"**broken** (patches {here / trivial:.2f} x *{MEAN_PLUS_NOISE}*)")
-    elif coarse >= trivial_coarse:
+    elif coarse >= trivial_coarse and _above_floor(measured.levels[-1]):
         said.append(f"**coarse structure missing** ({coarse / trivial_coarse:.2f} x *{MEAN_PLUS_NOISE}*)")
     share, of_copies = measured.nearest.share, copies.nearest.share
     if of_copies < _FOUND_COPIES:
@@ -66,6 +66,11 @@ def verdict(measured: Measured, real: RealFigures, noise: Measured, copies: Meas
     if fraction < _LITTLE_DIVERSITY:
         said.append(f"**little diversity** ({100 * fraction:.0f} % of real)")
     return "; ".join(said) or "**passes**"
+
+
+def _above_floor(found: Comparison) -> bool:
+    """Whether a distance is larger than two halves of the real set are apart by chance."""
+    return found.floor_range is None or _at_m(found) > found.floor_range[1]
 
 
 def _at_m(found: Comparison) -> float:

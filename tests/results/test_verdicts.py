@@ -64,6 +64,15 @@ def test_where_copies_are_not_found_nothing_is_said_of_memorising(measured):
     assert "**memorising**" not in text
 
 
+def test_coarse_structure_within_the_floor_is_not_held_against_a_model(measured):
+    (real, found), *_ = measured
+    good, noise = found["good"], found[MEAN_PLUS_NOISE]
+    coarse = good.levels[-1]
+    low = replace(noise, levels=(*noise.levels[:-1], replace(coarse, value_at_m=0.9 * coarse.value_at_m)))
+    assert coarse.value_at_m < coarse.floor_range[1]  # a small set: noise happens to be nearer than good samples
+    assert verdict(good, real, low, found[SHIFTED_COPIES]) == "**passes**"
+
+
 def test_patches_agree_with_the_metric(measured):
     """The rows of distributions, from which intervals and floors are drawn, beside the exact distance."""
     (_, found), real, made = measured
