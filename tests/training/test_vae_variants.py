@@ -76,6 +76,7 @@ def test_resumed_is_to_the_bit_the_uninterrupted(objective, classes, basis):
     assert again.healthy()
 
     opened = VAERecipe(whole.config, 5, classes)  # as for sampling: neither data nor optimiser
+    opened.to(torch.device("cpu"))
     opened.load_state(whole.state())
     noise, told = torch.randn(3, 3), torch.tensor([0, classes - 1, 0])
     assert torch.equal(opened.sample(noise, told), whole.sample(noise, told))
