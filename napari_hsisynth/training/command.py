@@ -12,7 +12,7 @@ import yaml
 from napari_hsisynth.errors import InputError, MissingExtraError
 from napari_hsisynth.jobs import RunFolder, new_run
 from napari_hsisynth.study import Diagnosis, Study
-from napari_hsisynth.training.config import PRESETS, ModelConfig, parse
+from napari_hsisynth.training.config import PRESETS, ModelConfig, check_bands, parse
 
 
 class Output(Protocol):
@@ -71,6 +71,13 @@ def _checked(args: argparse.Namespace) -> tuple[ModelConfig, Study, str | None]:
     changes = [f"{name}={count}" for name, count in machines.items() if count is not None]
     config = parse(settings(args.model, args.preset, args.config, [*args.set, *changes]))
     study = Study.open(args.study)
+    check_bands(config, len(study.wavelengths_nm))
+    if config.conditional and args.diagnosis is not None:
+        raise InputError(
+            "a conditional model learns all diagnoses",
+            where="--diagnosis",
+            fix="leave it out, or conditional=false",
+        )
     diagnosis = None if args.diagnosis is None else Diagnosis.parse(args.diagnosis, where="--diagnosis").value
     records = study.crops()
     if not records:

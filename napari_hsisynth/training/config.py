@@ -246,6 +246,16 @@ def parse(values: Mapping[str, Any]) -> ModelConfig:
         raise InputError(f"{first['input']!r} is not allowed", where=name, fix=f"use {allowed}") from None
 
 
+def check_bands(config: ModelConfig, bands: int) -> None:
+    """Raise InputError if a configuration asks for a spectral basis larger than `bands` have."""
+    if config.spectral_basis != "none" and config.basis_components > bands:
+        raise InputError(
+            f"{bands} bands have no basis of {config.basis_components} components",
+            where="basis_components",
+            fix=f"use at most {bands}",
+        )
+
+
 def describe_allowed(field: FieldInfo) -> str:
     """The values a field takes, in words: ``"a whole number from 16 to 1024 (px)"``."""
     if options := get_args(field.annotation):

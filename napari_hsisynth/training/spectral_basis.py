@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_hsisynth.errors import InputError
 from napari_hsisynth.models.spectral_decoder import SpectralDecoder
-from napari_hsisynth.training.config import ModelConfig
+from napari_hsisynth.training.config import ModelConfig, check_bands
 from napari_hsisynth.training.normalisation import Normalisation
 
 #: Pixels that NMF is fitted to, its rounds at most, and the relative gain over ten of them at which it is done.
@@ -33,12 +32,7 @@ def decoder_for(config: ModelConfig, bands: int) -> SpectralDecoder:
     """
     if config.spectral_basis == "none":
         return SpectralDecoder(bands)
-    if config.basis_components > bands:
-        raise InputError(
-            f"{bands} bands have no basis of {config.basis_components} components",
-            where="basis_components",
-            fix=f"use at most {bands}",
-        )
+    check_bands(config, bands)
     return SpectralDecoder(bands, config.basis_components, non_negative=config.spectral_basis == "nmf")
 
 

@@ -263,3 +263,22 @@ def test_a_run_is_resumed_in_its_own_study_only(study, tmp_path, capsys):
     assert main(["train", str(study.root), "--resume", str(run.path)]) == 2
     assert "a run of another study" in capsys.readouterr().err
     assert not run.history()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--set", "spectral_basis=pca", "--set", "basis_components=6"],
+            "basis_components: 5 bands have no basis of 6",
+        ),
+        (["--set", "conditional=true", "--diagnosis", "melanoma"], "a conditional model learns all diagnoses"),
+        (["--set", "critic=2d"], "vae has no setting 'critic'"),
+    ],
+)
+def test_settings_that_do_not_fit_the_study_leave_no_run_behind(study, capsys, words, said):
+    assert main(["train", str(study.root), "--model", "vae", *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+    assert not study.runs_dir.exists() or not list(study.runs_dir.iterdir())
