@@ -107,9 +107,12 @@ class PictureWindow:
 
     def picture(self, name: str, widget=None) -> None:
         """Take a picture of the window or of one widget in it."""
+        from napari._qt.dialogs.qt_notification import NapariQtNotification
         from qtpy.QtGui import QImage
 
         self.rest(0.7)
+        for notice in self.window.findChildren(NapariQtNotification):
+            notice.close()  # of an earlier step
         path = self.out / f"{name}.png"
         shot: QImage = self.window.screen().grabWindow(0).toImage()
         corner = (widget or self.window).mapToGlobal((widget or self.window).rect().topLeft())

@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
+from qtpy.QtCore import QModelIndex, Qt, Signal
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from napari_hsisynth.widgets.study_table import ElideMiddle
+from napari_hsisynth.widgets.titled_table import TitledTable
 
 if TYPE_CHECKING:
     from napari_hsisynth.metrics.annotator_agreement import CubeAgreement
@@ -24,11 +25,13 @@ _TIPS = (
     "95th percentile of the distance of the boundaries, px",
     "Marked by both, of all that anybody marked; ≠ another diagnosis",
 )
-_ROOT = QModelIndex()
 
 
-class AgreementModel(QAbstractTableModel):
+class AgreementModel(TitledTable):
     """Rows of cubes that both annotators have finished."""
+
+    columns = COLUMNS
+    tips = _TIPS
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,24 +43,11 @@ class AgreementModel(QAbstractTableModel):
         self.cubes = list(cubes)
         self.endResetModel()
 
+    def count(self) -> int:
+        """Return the number of cubes."""
+        return len(self.cubes)
+
     # Qt's names from here
-
-    def rowCount(self, parent: QModelIndex = _ROOT) -> int:
-        """Number of cubes."""
-        return 0 if parent.isValid() else len(self.cubes)
-
-    def columnCount(self, parent: QModelIndex = _ROOT) -> int:
-        """Number of columns."""
-        return 0 if parent.isValid() else len(COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return title and tooltip of a column."""
-        if orientation == Qt.Orientation.Horizontal:
-            if role == Qt.ItemDataRole.DisplayRole:
-                return COLUMNS[section]
-            if role == Qt.ItemDataRole.ToolTipRole:
-                return _TIPS[section]
-        return None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return text, alignment and tooltip of a cell."""

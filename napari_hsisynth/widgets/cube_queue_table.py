@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
+from qtpy.QtCore import QModelIndex, Qt, Signal
 from qtpy.QtGui import QKeyEvent, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
@@ -12,13 +12,13 @@ from napari_hsisynth.study import Diagnosis
 from napari_hsisynth.study.annotation_queue import AnnotationQueue, QueueRow, QueueStatus
 from napari_hsisynth.study.annotators import shown_name
 from napari_hsisynth.widgets.study_table import ElideMiddle, diagnosis_icon
+from napari_hsisynth.widgets.titled_table import TitledTable
 
 #: Sign of a status; its name is in the tooltip and told to screen readers.
 STATUS_SIGNS: dict[QueueStatus, str] = {"todo": "○", "done": "✓", "unsure": "?", "damaged": "✖", "unread": ""}
 COLUMNS = ("", "cube", "lesions", "")
 _STATUS, _CUBE, _LESIONS, _NOTES = range(len(COLUMNS))
 _DRAFT_SIGN, _OTHERS_SIGN, _DISAGREE_SIGN = "✎", "+", "≠"
-_ROOT = QModelIndex()
 
 
 def notes(row: QueueRow, queue: AnnotationQueue) -> tuple[str, list[str]]:
@@ -36,8 +36,10 @@ def notes(row: QueueRow, queue: AnnotationQueue) -> tuple[str, list[str]]:
     return signs.strip(), words
 
 
-class CubeQueueModel(QAbstractTableModel):
+class CubeQueueModel(TitledTable):
     """The cubes that a queue shows."""
+
+    columns = COLUMNS
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -56,21 +58,11 @@ class CubeQueueModel(QAbstractTableModel):
             self.dataChanged.emit(self.index(0, 0), self.index(len(self.cube_ids) - 1, len(COLUMNS) - 1))
         return is_other
 
+    def count(self) -> int:
+        """Return the number of cubes."""
+        return len(self.cube_ids)
+
     # Qt's names from here
-
-    def rowCount(self, parent: QModelIndex = _ROOT) -> int:
-        """Number of cubes."""
-        return 0 if parent.isValid() else len(self.cube_ids)
-
-    def columnCount(self, parent: QModelIndex = _ROOT) -> int:
-        """Number of columns."""
-        return 0 if parent.isValid() else len(COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return the title of a column."""
-        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return COLUMNS[section]
-        return None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return text, icon, tooltip and what a screen reader says of a cell."""

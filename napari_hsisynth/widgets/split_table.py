@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
+from qtpy.QtCore import QModelIndex, QSortFilterProxyModel, Qt, Signal
 from qtpy.QtGui import QKeyEvent, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from napari_hsisynth.study import Diagnosis, Entry
 from napari_hsisynth.study.split_file import NAMES, Split
 from napari_hsisynth.widgets.study_table import ElideMiddle, diagnosis_icon
+from napari_hsisynth.widgets.titled_table import TitledTable
 
 COLUMNS = ("cube", "diagnosis", "patient", "crops", "split")
 _ID, _DIAGNOSIS, _PATIENT, _CROPS, _SPLIT = range(len(COLUMNS))
@@ -25,8 +26,6 @@ _TIPS = (
 )
 #: The key that moves the selected cubes to a side.
 KEYS: Mapping[Split, str] = {"train": "T", "val": "V", "test": "E"}
-
-_ROOT = QModelIndex()
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,11 @@ class SplitCube:
     split: Split
 
 
-class SplitModel(QAbstractTableModel):
+class SplitModel(TitledTable):
     """Rows of the cubes of a study."""
+
+    columns = COLUMNS
+    tips = _TIPS
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,24 +69,11 @@ class SplitModel(QAbstractTableModel):
         elif cubes:
             self.dataChanged.emit(self.index(0, 0), self.index(len(cubes) - 1, len(COLUMNS) - 1))
 
+    def count(self) -> int:
+        """Return the number of cubes."""
+        return len(self.cubes)
+
     # Qt's names from here
-
-    def rowCount(self, parent: QModelIndex = _ROOT) -> int:
-        """Number of cubes."""
-        return 0 if parent.isValid() else len(self.cubes)
-
-    def columnCount(self, parent: QModelIndex = _ROOT) -> int:
-        """Number of columns."""
-        return 0 if parent.isValid() else len(COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return title and tooltip of a column."""
-        if orientation == Qt.Orientation.Horizontal:
-            if role == Qt.ItemDataRole.DisplayRole:
-                return COLUMNS[section]
-            if role == Qt.ItemDataRole.ToolTipRole:
-                return _TIPS[section]
-        return None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return text, icon and tooltip of a cell; `UserRole` sorts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from napari.qt.threading import create_worker
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
+from qtpy.QtCore import QModelIndex, QSortFilterProxyModel, Qt, Signal
 from qtpy.QtGui import QAction, QColor, QIcon, QKeyEvent, QPainter, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import DIAGNOSIS_COLOURS, AnnotationSummary, Diagnosis, Entry, Study
+from napari_hsisynth.widgets.titled_table import TitledTable
 
 COLUMNS = ("cube", "diagnosis", "patient", "status", "lesions")
 _ID, _DIAGNOSIS, _PATIENT, _STATUS, _LESIONS = range(len(COLUMNS))
@@ -29,8 +30,6 @@ _TIPS = (
     "Of the annotation: todo, done or unsure",
     "Accepted lesions; drafts and unsure ones behind the +",
 )
-
-_ROOT = QModelIndex()
 
 
 def diagnosis_icon(diagnosis: Diagnosis, size: int = 24) -> QIcon:
@@ -48,7 +47,7 @@ def diagnosis_icon(diagnosis: Diagnosis, size: int = 24) -> QIcon:
     return icon
 
 
-class StudyModel(QAbstractTableModel):
+class StudyModel(TitledTable):
     """Rows of a study's cubes; the annotations' states come later, from a thread.
 
     Attributes
@@ -59,6 +58,8 @@ class StudyModel(QAbstractTableModel):
         The state of every annotation is known.
     """
 
+    columns = COLUMNS
+    tips = _TIPS
     edit_refused = Signal(str)
     states_loaded = Signal()
 
@@ -99,24 +100,11 @@ class StudyModel(QAbstractTableModel):
                 self.dataChanged.emit(self.index(0, _STATUS), self.index(len(self.entries) - 1, _LESIONS))
             self.states_loaded.emit()
 
+    def count(self) -> int:
+        """Return the number of cubes."""
+        return len(self.entries)
+
     # Qt's names from here
-
-    def rowCount(self, parent: QModelIndex = _ROOT) -> int:
-        """Number of cubes."""
-        return 0 if parent.isValid() else len(self.entries)
-
-    def columnCount(self, parent: QModelIndex = _ROOT) -> int:
-        """Number of columns."""
-        return 0 if parent.isValid() else len(COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return title and tooltip of a column."""
-        if orientation == Qt.Orientation.Horizontal:
-            if role == Qt.ItemDataRole.DisplayRole:
-                return COLUMNS[section]
-            if role == Qt.ItemDataRole.ToolTipRole:
-                return _TIPS[section]
-        return None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return text, icon and tooltip of a cell; `UserRole` sorts."""
