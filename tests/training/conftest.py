@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from napari_hsisynth import Cube  # noqa: E402
+from napari_hsisynth.jobs import launch, tail  # noqa: E402
 from napari_hsisynth.study import Study, make_crops  # noqa: E402
 from napari_hsisynth.training.config import parse  # noqa: E402
 
@@ -51,7 +52,20 @@ def small():
     return lambda **changes: parse({**SMALL, "max_images": 40, "checkpoint_every": 16, "preview_every": 24, **changes})
 
 
+def kill_at(words, run, images):
+    """Run a command as a child in a run folder, and kill it once it has a checkpoint of so many images."""
+    job = launch(words, run)
+    try:
+        for event in tail(run, poll_s=0.01):
+            assert event.kind != "failed", event.fields
+            if event.kind == "checkpoint" and event.images >= images:
+                break
+    finally:
+        job.kill()
+        job.wait(30)
+
+
 @pytest.fixture
 def tiny():
     """The makers above, for tests that need more of the same."""
-    return SimpleNamespace(settings=SMALL, put_study=put_study)
+    return SimpleNamespace(settings=SMALL, put_study=put_study, kill_at=kill_at)

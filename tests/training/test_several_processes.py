@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from napari_hsisynth.cli import main
-from napari_hsisynth.jobs import RunFolder, launch, new_run, tail
+from napari_hsisynth.jobs import RunFolder, new_run
 from napari_hsisynth.training import checkpoint as checkpoints
+from napari_hsisynth.training.roll_back import MOST_ROLL_BACKS
 
 WORDS = [sys.executable, "-m", "napari_hsisynth", "train"]
 
@@ -61,21 +62,30 @@ def test_two_processes_killed_and_resumed_end_as_the_uninterrupted_run(study, ti
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     words = [str(study.root), "--model", "vae", *settings(tiny, devices=2, max_images=2000, checkpoint_every=40)]
     run = new_run(study.root, "vae")
-    job = launch(["train", *words], run)
-    try:
-        for event in tail(run, poll_s=0.01):
-            assert event.kind != "failed", event.fields
-            if event.kind == "checkpoint" and event.images >= 80:
-                break
-    finally:
-        job.kill()
-        job.wait(30)
+    tiny.kill_at(["train", *words], run, 80)
     assert run.state().status == "failed"
     resumed = trained([str(study.root), "--resume", str(run.path)])
     uninterrupted = trained(words)
     assert resumed == run
     for name, value in weights(uninterrupted).items():
         assert weights(run)[name].equal(value), name
+
+
+@pytest.mark.slow
+def test_two_processes_go_back_where_one_does(study, tiny, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    broken = {"lr": 1.0, "max_images": 4000, "checkpoint_every": 200, "preview_every": 200}
+    words = [str(study.root), *settings(tiny, on_divergence="roll_back", **broken), "--json"]
+    told = []
+    for processes in ("1", "2"):
+        run = new_run(study.root, "vae")
+        command = [*WORDS, *words, "--devices", processes, "--run", str(run.path)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+        assert done.returncode == 1, done.stderr
+        backs = [event.fields for event in run.history() if event.kind == "rolled_back"]
+        told.append([(back["reached"], back["resumed_at"], back["lr"]) for back in backs])
+    assert len(told[0]) == MOST_ROLL_BACKS
+    assert told[0] == told[1]
 
 
 def test_a_batch_that_cannot_be_shared_is_refused_before_anything_starts(study, tiny, capsys):

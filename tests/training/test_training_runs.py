@@ -14,7 +14,7 @@ import torch
 
 from napari_hsisynth.cli import main
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.jobs import RunFolder, launch, new_run, tail
+from napari_hsisynth.jobs import RunFolder, new_run, tail
 from napari_hsisynth.study import Study
 from napari_hsisynth.training import checkpoint as checkpoints
 from napari_hsisynth.training.run import TrainingFailed, resume, train
@@ -92,15 +92,7 @@ def test_killed_and_resumed_is_to_the_bit_the_uninterrupted_run(study, small, ti
     changes = {**tiny.settings, "max_images": 4000, "checkpoint_every": 40, "preview_every": 4000}
     run = new_run(study.root, "vae")
     sets = [word for name, value in changes.items() for word in ("--set", f"{name}={value}")]
-    job = launch(["train", str(study.root), "--model", "vae", "--diagnosis", "melanoma", *sets], run)
-    try:
-        for event in tail(run, poll_s=0.01):
-            assert event.kind != "failed", event.fields
-            if event.kind == "checkpoint" and event.images >= 80:
-                break
-    finally:
-        job.kill()
-        job.wait(30)
+    tiny.kill_at(["train", str(study.root), "--model", "vae", "--diagnosis", "melanoma", *sets], run, 80)
     state = run.state()
     assert (state.status, "killed" in state.reason) == ("failed", True)
     with open(run.events_path, "ab") as file:
