@@ -8,6 +8,9 @@ from pathlib import Path
 from napari_hsisynth.cli.parser import Verbs, positive, seed
 from napari_hsisynth.terminal import Output
 
+#: Kept here so that ``--help`` loads no configuration; a test holds it to `training.config.MODELS`.
+MODEL_NAMES = ("vae", "dcgan")
+
 
 def train(args: argparse.Namespace, out: Output) -> int:
     """Train a generator on the crops of a study, or resume a run."""
@@ -38,11 +41,12 @@ def add_verbs(verbs: Verbs) -> None:
     """Add the verbs of this file."""
     p = verbs.add("train", train)
     p.add_argument("study", type=Path)
-    p.add_argument("--model", default=None, metavar="M", help="vae (default) or dcgan")
+    p.add_argument("--model", default=None, metavar="M", help=f"one of: {', '.join(MODEL_NAMES)} (default: vae)")
     p.add_argument("--diagnosis", help="train on the crops of this diagnosis only (default: all)")
     p.add_argument("--preset", help="a named set of values, for example try or good")
     p.add_argument("--config", type=Path, metavar="FILE", help="YAML with the configuration's fields")
     p.add_argument("--set", action="append", default=[], metavar="K=V", help="set one field, for example --set lr=1e-4")
+    p.add_argument("--init", metavar="RUN", help="begin with the weights of this run, for example one on phantoms")
     p.add_argument("--devices", type=positive, metavar="N", help="processes on each machine, one per GPU (default: 1)")
     p.add_argument("--num-nodes", type=positive, metavar="M", help="machines, each running this command (default: 1)")
     p.add_argument("--resume", type=Path, metavar="RUN", help="go on with a stopped run")

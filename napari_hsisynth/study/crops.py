@@ -58,6 +58,8 @@ class CropRecord:
         Of the arrays in the file, where these were resized; None for a crop at the resolution of its cube.
     source_height_px, source_width_px : int, optional
         Of the cube it was cut from; None where that was not written down.
+    condition : str
+        What a synthetic cube was asked to show: the crop or the file whose mask or RGB image it was made from.
     """
 
     crop_id: str
@@ -79,6 +81,7 @@ class CropRecord:
     width_px: int | None = None
     source_height_px: int | None = None
     source_width_px: int | None = None
+    condition: str = ""
 
     def __post_init__(self) -> None:
         checked_id(self.crop_id, what="crop id", longest=120)  # a cube id, _ and a number

@@ -29,6 +29,8 @@ class Batch:
         Images of all processes together; by default n.
     first : int
         Where this process's rows begin among them.
+    rgb : Tensor, shape (n, 3, y, x), optional
+        Photographs drawn along with the images, sRGB in [0, 1]; they show other lesions.
     """
 
     images: Tensor
@@ -36,6 +38,7 @@ class Batch:
     classes: Tensor
     total: int = 0
     first: int = 0
+    rgb: Tensor | None = None
 
     def __post_init__(self) -> None:
         if not self.total:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,22 +54,21 @@ def train_command(args: argparse.Namespace, out: Output) -> int:
     return 0
 
 
-def _training() -> Any:
+def _training(module: str = "run") -> Any:
     # Threads that wait by spinning take the processor from napari and from each other: on a busy machine of two cores
     # training was three to six times slower with them. Read once, when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        from napari_hsisynth.training import run
+        return import_module(f"napari_hsisynth.training.{module}")
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("napari_hsisynth"):
             raise
         raise MissingExtraError("training", "train") from error
-    return run
 
 
 def _checked(args: argparse.Namespace) -> tuple[ModelConfig, Study, str | None]:
-    machines = {"devices": args.devices, "num_nodes": args.num_nodes}
-    changes = [f"{name}={count}" for name, count in machines.items() if count is not None]
+    flags = {"devices": args.devices, "num_nodes": args.num_nodes, "init": args.init}
+    changes = [f"{name}={value}" for name, value in flags.items() if value is not None]
     config = parse(settings(args.model, args.preset, args.config, [*args.set, *changes]))
     study = Study.open(args.study)
     check_bands(config, len(study.wavelengths_nm))
@@ -78,6 +78,11 @@ def _checked(args: argparse.Namespace) -> tuple[ModelConfig, Study, str | None]:
             where="--diagnosis",
             fix="leave it out, or conditional=false",
         )
+    if config.init:
+        # as a full path: the run is found again from wherever this one is looked at
+        path = _training("initial_weights").found_run(config.init, study.runs_dir).path
+        config = config.model_copy(update={"init": str(path)})
+        _training("initial_weights").check_family(RunFolder(path), config)
     diagnosis = None if args.diagnosis is None else Diagnosis.parse(args.diagnosis, where="--diagnosis").value
     records = study.crops()
     if not records:
@@ -135,7 +140,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _run_to_resume(args: argparse.Namespace) -> RunFolder:
     given = {"--model": args.model, "--diagnosis": args.diagnosis, "--preset": args.preset, "--config": args.config}
-    given |= {"--devices": args.devices, "--num-nodes": args.num_nodes}
+    given |= {"--init": args.init, "--devices": args.devices, "--num-nodes": args.num_nodes}
     for flag, value in {**given, "--set": args.set or None}.items():
         if value is not None:
             raise InputError("a resumed run keeps its settings", where=flag, fix="leave it out, or start a new run")

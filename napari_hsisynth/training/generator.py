@@ -14,6 +14,7 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder
 from napari_hsisynth.study import Study
 from napari_hsisynth.training import checkpoint as checkpoints
+from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config import parse
 from napari_hsisynth.training.device import choose_device
 from napari_hsisynth.training.normalisation import Normalisation
@@ -106,7 +107,11 @@ class Generator:
         """
         noise = torch.stack([self._noise(seed) for seed in seeds])
         numbers = [self.classes.index(one) for one in diagnoses or ()] if self.classes else [0] * len(seeds)
-        return self._values(self._in_batches((noise, torch.tensor(numbers)), self.recipe.sample))
+        return self._values(
+            self._in_batches(
+                (noise, torch.tensor(numbers)), lambda *part: self.recipe.sample(part[0], Condition(part[1]))
+            )
+        )
 
     def reconstruct(self, images: NDArray[np.float32], diagnoses: list[str] | None = None) -> NDArray[np.float32]:
         """What the model makes of given cubes (n, bands, size, size), in the camera's values.

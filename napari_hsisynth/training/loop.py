@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ from napari_hsisynth.metrics.angles import spectral_angle
 from napari_hsisynth.training import checkpoint as checkpoints
 from napari_hsisynth.training.augment import Augmentation
 from napari_hsisynth.training.batch import Batch
+from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config import ModelConfig
 from napari_hsisynth.training.data import ImageSet, batch_order
 from napari_hsisynth.training.device_data import DeviceData
@@ -69,6 +70,8 @@ class Training:
         Asked before every batch.
     images, steps, best, guard, roll_backs : int, int, dict, Guard, list
         Where to go on from.
+    begin : callable
+        Called once the recipe is prepared for a new run, for example to take other first weights; returns warnings.
     """
 
     run: RunFolder
@@ -87,6 +90,7 @@ class Training:
     best: dict[str, Any] = field(default_factory=dict)
     guard: Guard = field(default_factory=Guard)
     roll_backs: list[dict[str, Any]] = field(default_factory=list)
+    begin: Callable[[], Sequence[str]] = tuple
 
     def fit(self) -> str:
         """Train until `max_images` or a stop, and return "done" or "stopped"; the last checkpoint is of this moment."""
@@ -103,7 +107,7 @@ class Training:
         summed = 0
         if not self.images:
             spectra = data.spectra(_PREPARED_SPECTRA, derive(config.seed, "spectra"))
-            for warning in recipe.prepare(spectra, self.normalisation) or ():
+            for warning in [*(recipe.prepare(spectra, self.normalisation) or ()), *self.begin()]:
                 if writes:
                     self.report.warn(warning, self.images)
             if writes and config.on_divergence == "roll_back":
@@ -219,16 +223,20 @@ class Training:
             recipe.fit_latents(draw)
         generator = torch.Generator().manual_seed(derive(self.config.seed, "preview"))
         noise = torch.randn(_PREVIEW_SAMPLES, self.config.latent_dim, generator=generator)
-        numbers = torch.arange(_PREVIEW_SAMPLES) % max(1, len(self.classes))
-        samples = self._values(recipe.sample(noise, numbers))
+        condition = self._preview_condition(pairs)
+        samples = self._values(recipe.sample(noise, condition))
         arrays = {"samples": _small(samples)}
+        if condition.masks is not None:
+            arrays["sample_masks"] = _small(condition.masks[:, None].float().cpu().numpy())[:, 0] >= 0.5
+        if condition.rgb is not None:
+            arrays["sample_rgb"] = _small(condition.rgb.cpu().numpy())
         shown = pairs.first(_PREVIEW_PAIRS)
         reconstructed = recipe.reconstruct(shown.images, shown.classes)
         if reconstructed is not None:
             arrays["originals"] = _small(self._values(shown.images))
             arrays["reconstructions"] = _small(self._values(reconstructed))
         if self.classes:
-            arrays |= {"sample_classes": numbers.numpy(), "class_names": np.array(self.classes)}
+            arrays |= {"sample_classes": condition.classes.cpu().numpy(), "class_names": np.array(self.classes)}
         arrays["wavelengths_nm"] = self.train.wavelengths_nm
         found = {"synthetic": Statistics.of(samples), "real": self._real}
         for name, statistics in found.items():
@@ -243,6 +251,13 @@ class Training:
         if self.config.on_divergence == "roll_back" and self.guard.calm:
             self._keep("good")
         return trouble
+
+    def _preview_condition(self, shown: DeviceData) -> Condition:
+        """What the samples of a preview are to show: the diagnoses in turn, or what the first images `shown` do."""
+        if self.recipe.needs:
+            told = Condition.of(self.recipe, shown.first(_PREVIEW_SAMPLES))
+            return told[torch.arange(_PREVIEW_SAMPLES) % len(told)]
+        return Condition(torch.arange(_PREVIEW_SAMPLES) % max(1, len(self.classes)))
 
     @cached_property
     def _real(self) -> Statistics:

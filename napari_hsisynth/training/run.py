@@ -8,6 +8,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from napari_hsisynth.training.config import ModelConfig, parse
 from napari_hsisynth.training.data import ImageSet, load_images
 from napari_hsisynth.training.device import describe_device, is_first_process, make_fabric
 from napari_hsisynth.training.generator import study_of
+from napari_hsisynth.training.initial_weights import check_family, found_run, take_weights
 from napari_hsisynth.training.loggers import check_logger, open_log
 from napari_hsisynth.training.loop import Diverged, Training
 from napari_hsisynth.training.normalisation import Normalisation
-from napari_hsisynth.training.recipes import recipe_for
+from napari_hsisynth.training.recipes import Recipe, recipe_for
 from napari_hsisynth.training.reporting import Report, Screen
 from napari_hsisynth.training.stopping import stop_requests
 
@@ -201,6 +203,8 @@ def _fit(
             training = Training(
                 run, config, recipe, images, val, normalisation, diagnosis, report, should_stop, fabric, classes
             )
+            if kept is None and config.init:
+                training.begin = partial(_begin, recipe, study, config, classes, run, writes)
             if kept is not None:
                 recipe.load_state(kept.recipe)
                 training.images, training.steps, training.best = kept.images, kept.steps, dict(kept.best)
@@ -223,6 +227,20 @@ def _fit(
         run.clear_stop()
         run.append("stopped", images=training.images, result=result)
     return {"run": str(run.path), "status": status, **result}
+
+
+def _begin(
+    recipe: Recipe, study: Study, config: ModelConfig, classes: tuple[str, ...], run: RunFolder, writes: bool
+) -> tuple[str, ...]:
+    """Take the weights of the run that `init` names, and write down which they are."""
+    other = found_run(config.init, study.runs_dir)
+    check_family(other, config)
+    start = take_weights(recipe, other, classes, len(study.wavelengths_nm))
+    if writes:
+        stored = run.config
+        stored["run"]["init"] = start.facts
+        run.write_config(stored)
+    return start.warnings
 
 
 def _classes(images: ImageSet, config: ModelConfig) -> tuple[str, ...]:

@@ -99,7 +99,9 @@ class ModelSettings(QWidget):
             form.hide()
         is_new = self.name not in self.forms
         if is_new:
-            form = self.forms[self.name] = ConfigForm(MODELS[self.name], fixed={"model": self.name, "device": "auto"})
+            form = self.forms[self.name] = ConfigForm(
+                MODELS[self.name], fixed={"model": self.name, "device": "auto", "init": ""}
+            )
             self.layout().addWidget(form)
         self._offer_presets()
         if is_new:

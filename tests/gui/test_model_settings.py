@@ -9,7 +9,8 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
 
-from napari_hsisynth.training.config import MODELS, PRESETS, ModelConfig, _setting
+from napari_hsisynth.training.config import MODELS, PRESETS, ModelConfig
+from napari_hsisynth.training.config.shared import setting
 from napari_hsisynth.widgets import settings
 from napari_hsisynth.widgets.job_row import about_text
 from napari_hsisynth.widgets.model_settings import ModelSettings
@@ -22,10 +23,10 @@ class OtherConfig(ModelConfig):
     """
 
     model: Literal["other"] = "other"
-    image_size: int = _setting(32, "Side", "px", ge=8, le=64)
-    loss: Literal["hinge", "wgan-gp"] = _setting("hinge", "What the critic learns")
-    spectral_norm: bool = _setting(True, "Bound the critic's gain")
-    n_critic: int = _setting(1, "Steps of the critic to one of the generator", "steps", ge=1, le=9, advanced=True)
+    image_size: int = setting(32, "Side", "px", ge=8, le=64)
+    loss: Literal["hinge", "wgan-gp"] = setting("hinge", "What the critic learns")
+    spectral_norm: bool = setting(True, "Bound the critic's gain")
+    n_critic: int = setting(1, "Steps of the critic to one of the generator", "steps", ge=1, le=9, advanced=True)
 
 
 @pytest.fixture

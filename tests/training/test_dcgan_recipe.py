@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from napari_hsisynth.jobs import new_run
 from napari_hsisynth.training import checkpoint as checkpoints
 from napari_hsisynth.training.batch import Batch
+from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config import PRESETS, parse
 from napari_hsisynth.training.generator import open_generator
 from napari_hsisynth.training.normalisation import Normalisation
@@ -80,7 +81,12 @@ def test_every_variant_takes_steps_of_both_networks(name):
 def test_other_bands_sides_and_a_single_image_take_a_step(bands, size, critic):
     recipe = made(bands, image_size=size, critic=critic, loss="wgan-gp", fourier_arm=True)
     assert torch.isfinite(recipe.step(a_batch(recipe, 1, bands))["loss"])
-    assert recipe.sample(torch.randn(2, 4), torch.zeros(2, dtype=torch.int64)).shape == (2, bands, size, size)
+    assert recipe.sample(torch.randn(2, 4), Condition(torch.zeros(2, dtype=torch.int64))).shape == (
+        2,
+        bands,
+        size,
+        size,
+    )
 
 
 def test_the_generator_moves_once_in_n_critic_steps():
@@ -142,9 +148,9 @@ def test_the_averaged_generator_is_normalised_by_its_own_statistics():
     torch.testing.assert_close(network.norms[0].running_mean, features.mean(dim=(0, 2, 3)), atol=0.05, rtol=0)
     network.train()
     with torch.no_grad():
-        by_batch = network(noise[:512], torch.zeros(512, dtype=torch.int64))
+        by_batch = network(noise[:512], Condition(torch.zeros(512, dtype=torch.int64)))
     network.eval()
-    gap = (by_batch - recipe.sample(noise[:512], torch.zeros(512, dtype=torch.int64))).abs().mean()
+    gap = (by_batch - recipe.sample(noise[:512], Condition(torch.zeros(512, dtype=torch.int64)))).abs().mean()
     assert gap < 0.1 * by_batch.std()
 
 
@@ -181,7 +187,9 @@ def test_with_a_spectral_basis_no_sample_leaves_its_subspace():
     recipe = made(bands=6, spectral_basis="pca", basis_components=2)
     recipe.prepare(torch.randn(200, 3) @ torch.randn(3, 6), Normalisation(np.zeros(6), np.ones(6)))
     recipe.step(a_batch(recipe, bands=6))
-    spectra = recipe.sample(torch.randn(4, 4), torch.zeros(4, dtype=torch.int64)).movedim(1, -1).reshape(-1, 6)
+    spectra = (
+        recipe.sample(torch.randn(4, 4), Condition(torch.zeros(4, dtype=torch.int64))).movedim(1, -1).reshape(-1, 6)
+    )
     strengths = torch.linalg.svdvals((spectra - spectra.mean(dim=0)).double())
     assert strengths[1] > 1e-3 * strengths[0]
     assert strengths[2] < 1e-5 * strengths[0]
@@ -192,13 +200,13 @@ def test_what_the_critic_sees_is_gained_about_the_cameras_zero_also_after_resumi
     recipe, later = made(diff_augment=True), made(diff_augment=True)
     recipe.prepare(torch.randn(50, 5), normalisation)
     later.load_state(recipe.state())
-    for policy in (recipe.policy, later.policy):
+    for policy in (recipe.augmentation.policy, later.augmentation.policy):
         assert min(policy.translation, policy.cutout, policy.gain, policy.offset) > 0
         black = normalisation.encode(np.zeros((5, 1, 1)))[:, 0, 0]
         np.testing.assert_allclose(policy.zero, black, rtol=1e-6)
         in_camera = policy.unit.numpy() * normalisation.scale
         np.testing.assert_allclose(in_camera, in_camera[0], rtol=1e-6)  # one offset for all bands
-    plain = made().policy
+    plain = made().augmentation.policy
     assert (plain.translation, plain.cutout, plain.gain, plain.offset) == (0, 0, 0, 0)
 
 

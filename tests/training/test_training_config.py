@@ -78,3 +78,9 @@ def test_an_unknown_preset_names_the_known_ones():
 def test_the_configuration_needs_no_torch():
     code = "import sys, napari_hsisynth.training.config, napari_hsisynth.jobs; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_help_of_train_names_every_model():
+    from napari_hsisynth.cli.generating import MODEL_NAMES
+
+    assert set(MODEL_NAMES) == set(MODELS)

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 from napari_hsisynth.errors import InputError  # noqa: E402
 from napari_hsisynth.jobs import new_run  # noqa: E402
 from napari_hsisynth.training.batch import Batch  # noqa: E402
+from napari_hsisynth.training.condition import Condition  # noqa: E402
 from napari_hsisynth.training.config import PRESETS, parse  # noqa: E402
 from napari_hsisynth.training.data import batch_order  # noqa: E402
 from napari_hsisynth.training.device import make_fabric  # noqa: E402
@@ -79,7 +80,7 @@ def test_resumed_is_to_the_bit_the_uninterrupted(objective, classes, basis):
     opened.to(torch.device("cpu"))
     opened.load_state(whole.state())
     noise, told = torch.randn(3, 3), torch.tensor([0, classes - 1, 0])
-    assert torch.equal(opened.sample(noise, told), whole.sample(noise, told))
+    assert torch.equal(opened.sample(noise, Condition(told)), whole.sample(noise, Condition(told)))
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -91,7 +92,7 @@ def test_validation_reconstruction_and_sampling_change_nothing(objective):
     before, generator = copy.deepcopy(recipe.state()), torch.get_rng_state()
     first = recipe.validate(batch, 5)
     recipe.reconstruct(batch.images, batch.classes)
-    recipe.sample(torch.zeros(2, 3), torch.tensor([0, 1]))
+    recipe.sample(torch.zeros(2, 3), Condition(torch.tensor([0, 1])))
     assert same(recipe.state(), before)
     assert torch.equal(torch.get_rng_state(), generator)
     assert all(weight.grad is None for weight in recipe.plain.parameters())
@@ -105,7 +106,12 @@ def test_any_number_of_bands_and_any_size(bands, size):
     recipe, _ = ready(bands, image_size=size)
     losses = recipe.step(batch)
     assert torch.isfinite(losses["loss"])
-    assert recipe.sample(torch.zeros(1, 3), torch.zeros(1, dtype=torch.int64)).shape == (1, bands, size, size)
+    assert recipe.sample(torch.zeros(1, 3), Condition(torch.zeros(1, dtype=torch.int64))).shape == (
+        1,
+        bands,
+        size,
+        size,
+    )
 
 
 def test_one_image_and_a_batch_larger_than_the_set():
@@ -115,7 +121,7 @@ def test_one_image_and_a_batch_larger_than_the_set():
     steps(recipe, Batch(one.images[order], one.masks[order], one.classes[order]), 0, 2)
     recipe.fit_latents(lambda count: one)
     assert recipe.healthy()
-    assert torch.isfinite(recipe.sample(torch.randn(2, 3), torch.zeros(2, dtype=torch.int64))).all()
+    assert torch.isfinite(recipe.sample(torch.randn(2, 3), Condition(torch.zeros(2, dtype=torch.int64)))).all()
 
 
 def test_the_published_form_is_means_and_says_how_much_it_weighs_the_kl():
@@ -155,7 +161,7 @@ def test_a_model_that_is_told_the_diagnosis_learns_to_draw_it():
     steps(recipe, batch, 0, 60)
     recipe.fit_latents(lambda count: batch)
     noise = torch.randn(40, 3)
-    means = [recipe.sample(noise, torch.full((40,), told)).mean() for told in (0, 1)]
+    means = [recipe.sample(noise, Condition(torch.full((40,), told))).mean() for told in (0, 1)]
     assert means[0] < -0.5
     assert means[1] > 0.5
 
@@ -163,7 +169,7 @@ def test_a_model_that_is_told_the_diagnosis_learns_to_draw_it():
 def test_samples_of_a_model_with_a_basis_lie_in_it():
     recipe, _ = ready(spectral_basis="pca")
     steps(recipe, images(), 0, 2)
-    made = recipe.sample(torch.randn(4, 3), torch.zeros(4, dtype=torch.int64))
+    made = recipe.sample(torch.randn(4, 3), Condition(torch.zeros(4, dtype=torch.int64)))
     spectra = made.movedim(1, 0).flatten(1).double().numpy()
     basis = recipe.average.network.spectra
     away = np.linalg.svd(basis.matrix.double().numpy())[0][:, 3:].T @ (spectra - basis.offset.numpy()[:, None])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,9 +11,9 @@ from torch.nn.utils import parametrize
 
 from napari_hsisynth.models.critics import Critic
 from napari_hsisynth.models.dcgan import DCGANGenerator
-from napari_hsisynth.training.batch import Batch, average_gradients
+from napari_hsisynth.training.batch import Batch
+from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config import DCGANConfig
-from napari_hsisynth.training.diff_augment import DiffPolicy, diff_augment
 from napari_hsisynth.training.ema import Average
 from napari_hsisynth.training.losses import (
     generator_loss,
@@ -23,16 +22,15 @@ from napari_hsisynth.training.losses import (
     wasserstein_critic_loss,
 )
 from napari_hsisynth.training.normalisation import Normalisation
+from napari_hsisynth.training.recipes.adversarial import (
+    CriticAugmentation,
+    all_finite,
+    descend,
+    distances_of_samples,
+    renew_statistics,
+)
 from napari_hsisynth.training.recipes.registry import register
-from napari_hsisynth.training.set_distances import set_distances
 from napari_hsisynth.training.spectral_basis import decoder_for, fit_basis
-
-#: Samples that validation compares with the held-out images, at least; and how many are drawn at a time.
-_VALIDATION_SAMPLES, _AT_A_TIME = 64, 16
-#: Images from which the BatchNorm statistics of the averaged generator are taken, and how many at a time.
-_STATISTICS_IMAGES, _STATISTICS_BATCH = 512, 64
-#: What the critic's images go through, see `diff_augment`.
-_DIFF_AUGMENT = "translation,cutout,gain,offset"
 
 
 @register("dcgan")
@@ -51,6 +49,8 @@ class DCGANRecipe:
     classes : int
         Diagnoses that generator and critic are told; 1 for none.
     """
+
+    needs: frozenset[str] = frozenset()
 
     def __init__(self, config: DCGANConfig, bands: int, classes: int = 1) -> None:
         self.config = config
@@ -72,8 +72,7 @@ class DCGANRecipe:
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
         self.steps = 0
         self.last_generator_loss = torch.zeros(())
-        self.policy = DiffPolicy()
-        self._augment_about(torch.zeros(bands), torch.ones(bands))
+        self.augmentation = CriticAugmentation(bands, config.diff_augment)
         self.fabric: Any = None
 
     @property
@@ -94,26 +93,20 @@ class DCGANRecipe:
             if fabric.device.type == "cuda":
                 network.to(memory_format=torch.channels_last)
         self.last_generator_loss = self.last_generator_loss.to(fabric.device)
-        self._augment_about(self.policy.zero, self.policy.unit)
+        self.augmentation.to(fabric.device)
         if config.compile:
             self.generator = torch.compile(self.plain_generator)
             if config.loss == "hinge":  # compiled code has no second derivative, which the gradient penalty takes
                 self.critic = torch.compile(self.plain_critic)
         betas = (0.5, 0.999) if config.loss == "hinge" else (0.5, 0.9)
-        for name, network in self._networks().items():
+        for name, network in (("generator", self.plain_generator), ("critic", self.plain_critic)):
             self.optimisers[name] = torch.optim.Adam(network.parameters(), lr=config.lr, betas=betas)
 
     def prepare(self, spectra: Tensor, normalisation: Normalisation) -> list[str]:
         """Fit the spectral basis, if there is one, and learn what a gain and an offset of the camera's values are."""
-        made = DiffPolicy.of(_DIFF_AUGMENT, normalisation)
-        self._augment_about(made.zero, made.unit)
+        self.augmentation.fit(normalisation)
+        self.augmentation.to(self.device)
         return fit_basis([self.plain_generator.spectra, self.average.network.spectra], spectra, normalisation)
-
-    def _augment_about(self, zero: Tensor | None, unit: Tensor | None) -> None:
-        """Set what gain and offset refer to, see `DiffPolicy`."""
-        if zero is not None and unit is not None:
-            about = {"zero": zero.float().to(self.device), "unit": unit.float().to(self.device)}
-            self.policy = replace(DiffPolicy.of(_DIFF_AUGMENT if self.config.diff_augment else ""), **about)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the critic and, every `n_critic`-th time, of the generator."""
@@ -127,7 +120,7 @@ class DCGANRecipe:
         config, scalars = self.config, {}
         with torch.no_grad(), self.fabric.autocast():
             fake = self.generator(batch.normal(config.latent_dim), batch.classes)
-        real, fake = (diff_augment(images, batch, self.policy) for images in (batch.images, fake))
+        real, fake = (self.augmentation(images, batch) for images in (batch.images, fake))
         if config.loss == "hinge":
             real_score, fake_score = self._scores(real, fake, batch.classes)
             loss = hinge_critic_loss(real_score, fake_score)
@@ -140,7 +133,7 @@ class DCGANRecipe:
                 )
             loss = wasserstein_critic_loss(real_score, fake_score) + config.gp_weight * penalty
             scalars["gradient_penalty"] = penalty.detach()
-        self._descend("critic", loss)
+        descend(self.fabric, self.plain_critic, self.optimisers["critic"], loss)
         means = {"real_score": real_score.detach().mean(), "fake_score": fake_score.detach().mean()}
         return {"loss": loss.detach(), **means, **scalars}
 
@@ -153,59 +146,33 @@ class DCGANRecipe:
     def _generator_step(self, batch: Batch) -> Tensor:
         with self.fabric.autocast():
             fake = self.generator(batch.normal(self.config.latent_dim), batch.classes)
-            score = self.critic(diff_augment(fake, batch, self.policy), batch.classes)
+            score = self.critic(self.augmentation(fake, batch), batch.classes)
         loss = generator_loss(score)
-        self._descend("generator", loss)
+        descend(self.fabric, self.plain_generator, self.optimisers["generator"], loss)
         self.average.update(self.plain_generator)
         return loss.detach()
 
-    def _descend(self, name: str, loss: Tensor) -> None:
-        """One step of one network; the other gets no gradients."""
-        parameters = list(self._networks()[name].parameters())
-        loss.backward(inputs=parameters)
-        average_gradients(self.fabric, parameters)
-        self.optimisers[name].step()
-        self.optimisers[name].zero_grad()
-
-    def _networks(self) -> dict[str, nn.Module]:
-        return {"generator": self.plain_generator, "critic": self.plain_critic}
+    def networks(self) -> dict[str, nn.Module]:
+        """Generator, critic and the averaged generator."""
+        return {"generator": self.plain_generator, "critic": self.plain_critic, "average": self.average.network}
 
     def healthy(self) -> bool:
         """Whether every weight of both networks is finite."""
-        networks = self._networks().values()
-        return all(bool(torch.isfinite(weight).all()) for network in networks for weight in network.parameters())
+        return all_finite((self.plain_generator, self.plain_critic))
 
-    @torch.no_grad()
     def validate(self, held_out: Batch, seed: int) -> dict[str, float]:
-        """Distances between samples of the averaged generator and held-out images, see `set_distances`."""
-        count = max(_VALIDATION_SAMPLES, len(held_out))
-        noise = torch.randn(count, self.config.latent_dim, generator=torch.Generator().manual_seed(seed))
-        classes = held_out.classes.repeat(-(-count // len(held_out)))[:count]
-        parts = zip(noise.split(_AT_A_TIME), classes.split(_AT_A_TIME), strict=True)
-        samples = torch.cat([self.sample(*part) for part in parts])
-        figures = set_distances(held_out.images.cpu().numpy(), samples.cpu().numpy(), seed=seed)
-        return {**figures, "score": -sum(figures.values())}
+        """Distances between samples of the averaged generator and held-out images."""
+        return distances_of_samples(self, held_out, seed)
 
-    @torch.no_grad()
     def fit_latents(self, draw: Callable[[int], Batch]) -> None:
-        """Take the BatchNorm statistics of the averaged generator anew; the noise itself is never fitted.
-
-        Those copied from the generator in training are running means over other weights than the averaged ones.
-        """
-        norms = [module for module in self.average.network.modules() if isinstance(module, nn.BatchNorm2d)]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # the plain mean over the batches below
-            norm.train()
-        for _ in range(_STATISTICS_IMAGES // _STATISTICS_BATCH if norms else 0):
-            batch = draw(_STATISTICS_BATCH)
-            self.average.network(batch.normal(self.config.latent_dim), batch.classes)
-        self.average.network.eval()
+        """Take the BatchNorm statistics of the averaged generator anew; the noise itself is never fitted."""
+        network, length = self.average.network, self.config.latent_dim
+        renew_statistics(network, draw, lambda batch: network(batch.normal(length), batch.classes))
 
     @torch.no_grad()
-    def sample(self, noise: Tensor, classes: Tensor) -> Tensor:
+    def sample(self, noise: Tensor, condition: Condition) -> Tensor:
         """Normalised images from standard normal `noise` (n, latent_dim), by the averaged generator."""
-        return self.average.network(noise.to(self.device), classes.to(self.device))
+        return self.average.network(noise.to(self.device), condition.classes.to(self.device))
 
     def reconstruct(self, images: Tensor, classes: Tensor) -> None:
         """There is no encoder."""
@@ -221,8 +188,7 @@ class DCGANRecipe:
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "steps": self.steps,
             "last_generator_loss": self.last_generator_loss,
-            "diff_augment_zero": self.policy.zero,
-            "diff_augment_unit": self.policy.unit,
+            **self.augmentation.state(),
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -235,4 +201,4 @@ class DCGANRecipe:
             optimiser.load_state_dict(state["optimisers"][name])
         self.steps = int(state["steps"])
         self.last_generator_loss = state["last_generator_loss"].to(self.device)
-        self._augment_about(state["diff_augment_zero"], state["diff_augment_unit"])
+        self.augmentation.load_state(state, self.device)

@@ -7,10 +7,11 @@ from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.training.batch import Batch
+from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.normalisation import Normalisation
 
 
@@ -26,6 +27,10 @@ class Recipe(Protocol):
     classes : int
         Diagnoses that the model is conditioned on; 1 for a model without conditions.
     """
+
+    #: What a sample must be told besides its class: "masks", "rgb", both or nothing, see `Condition`. A family that
+    #: needs "rgb" also has ``render(images)``: how normalised images look, sRGB in [0, 1], shape (n, 3, y, x).
+    needs: frozenset[str]
 
     def __init__(self, config: Any, bands: int, classes: int = 1) -> None: ...
 
@@ -53,6 +58,12 @@ class Recipe(Protocol):
         belongs to an image is drawn by the batch.
         """
 
+    def networks(self) -> dict[str, nn.Module]:
+        """All networks, averaged ones too, by the name of their weights in `state`.
+
+        Weights that belong to the diagnoses told apart have ``class`` in their name.
+        """
+
     def healthy(self) -> bool:
         """Whether every weight is finite."""
 
@@ -65,8 +76,8 @@ class Recipe(Protocol):
     def fit_latents(self, draw: Callable[[int], Batch]) -> None:
         """Learn where latents lie; ``draw(n)`` gives n augmented training images."""
 
-    def sample(self, noise: Tensor, classes: Tensor) -> Tensor:
-        """Normalised images from standard normal `noise` (n, latent_dim), each of a class, shape (n,)."""
+    def sample(self, noise: Tensor, condition: Condition) -> Tensor:
+        """Normalised images, one from each row of standard normal `noise` (n, latent_dim), that show what is asked."""
 
     def reconstruct(self, images: Tensor, classes: Tensor) -> Tensor | None:
         """What the model makes of given images; None for a family that does not encode."""

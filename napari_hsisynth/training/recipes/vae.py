@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_hsisynth.models.vae import VAE
 from napari_hsisynth.training.batch import Batch, average_gradients
+from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config import VAEConfig
 from napari_hsisynth.training.ema import Average
 from napari_hsisynth.training.normalisation import Normalisation
@@ -46,6 +47,8 @@ class VAERecipe:
     classes : int
         Diagnoses that it is conditioned on; 1 for none.
     """
+
+    needs: frozenset[str] = frozenset()
 
     def __init__(self, config: VAEConfig, bands: int, classes: int = 1) -> None:
         self.config, self.classes = config, classes
@@ -131,6 +134,10 @@ class VAERecipe:
         # per value only so that gradients have a handy size; Adam and the balance of the two terms do not notice
         return -elbo / self.values, kl
 
+    def networks(self) -> dict[str, nn.Module]:
+        """The network and its average."""
+        return {"network": self.plain, "average": self.average.network}
+
     def healthy(self) -> bool:
         """Whether every weight is finite."""
         return all(bool(torch.isfinite(weight).all()) for weight in self.plain.parameters())
@@ -162,9 +169,9 @@ class VAERecipe:
         )
 
     @torch.no_grad()
-    def sample(self, noise: Tensor, classes: Tensor) -> Tensor:
+    def sample(self, noise: Tensor, condition: Condition) -> Tensor:
         """Normalised images from standard normal `noise` (n, latent_dim), by the averaged network."""
-        classes = classes.to(self.device)
+        classes = condition.classes.to(self.device)
         return self.average.network.decode(self.latents.latents(noise.to(self.device), classes), classes)
 
     @torch.no_grad()

@@ -1,0 +1,25 @@
+"""The settings of every model family: one declaration makes the YAML, the command-line flags and the form in the dock.
+
+Every field has bounds, a unit (``json_schema_extra={"unit": ...}``) and a one-line description. One file per family;
+loads no torch.
+"""
+
+from napari_hsisynth.training.config.data_summary import DataSummary, data_summary
+from napari_hsisynth.training.config.dcgan import DCGANConfig
+from napari_hsisynth.training.config.families import MODELS, PRESETS
+from napari_hsisynth.training.config.parsing import check_bands, describe_allowed, parse
+from napari_hsisynth.training.config.shared import ModelConfig
+from napari_hsisynth.training.config.vae import VAEConfig
+
+__all__ = [
+    "MODELS",
+    "PRESETS",
+    "DCGANConfig",
+    "DataSummary",
+    "ModelConfig",
+    "VAEConfig",
+    "check_bands",
+    "data_summary",
+    "describe_allowed",
+    "parse",
+]

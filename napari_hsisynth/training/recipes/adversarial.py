@@ -1,0 +1,132 @@
+"""What recipes of generators against critics have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from napari_hsisynth.training.batch import Batch, average_gradients
+from napari_hsisynth.training.condition import Condition
+from napari_hsisynth.training.diff_augment import DiffPolicy, diff_augment
+from napari_hsisynth.training.normalisation import Normalisation
+from napari_hsisynth.training.set_distances import set_distances
+
+#: Samples that validation compares with the held-out images, at least; and how many are drawn at a time.
+_VALIDATION_SAMPLES, _AT_A_TIME = 64, 16
+#: Images from which BatchNorm statistics of an averaged generator are taken, and how many at a time.
+_STATISTICS_IMAGES, _STATISTICS_BATCH = 512, 64
+#: What a critic's images go through, see `diff_augment`.
+_DIFF_AUGMENT = "translation,cutout,gain,offset"
+
+
+class Sampling(Protocol):
+    """The part of `Recipe` that is needed here."""
+
+    config: Any
+
+    def sample(self, noise: Tensor, condition: Condition) -> Tensor: ...
+
+
+class CriticAugmentation:
+    """Differentiable augmentation of what a critic sees, about the camera's zero.
+
+    Parameters
+    ----------
+    bands : int
+        Number of spectral bands.
+    on : bool
+        Whether to augment; images pass through as they are otherwise.
+    """
+
+    def __init__(self, bands: int, on: bool) -> None:
+        self._on = on
+        self._about(torch.zeros(bands), torch.ones(bands))
+
+    def fit(self, normalisation: Normalisation) -> None:
+        """Learn what a gain and an offset of the camera's values are."""
+        made = DiffPolicy.of(_DIFF_AUGMENT, normalisation)
+        self._about(made.zero, made.unit)
+
+    def to(self, device: torch.device) -> None:
+        """Move to a device."""
+        self._about(*(None if one is None else one.to(device) for one in (self._policy.zero, self._policy.unit)))
+
+    def _about(self, zero: Tensor | None, unit: Tensor | None) -> None:
+        if zero is not None and unit is not None:
+            policy = DiffPolicy.of(_DIFF_AUGMENT if self._on else "")
+            self._policy = replace(policy, zero=zero.float(), unit=unit.float())
+
+    @property
+    def policy(self) -> DiffPolicy:
+        """What `diff_augment` is told."""
+        return self._policy
+
+    def __call__(self, images: Tensor, batch: Batch) -> Tensor:
+        """Augment images (n, bands, y, x) of a batch, each in its own way."""
+        return diff_augment(images, batch, self._policy)
+
+    def state(self) -> dict[str, Any]:
+        """The camera's zero and the unit of an offset, normalised."""
+        return {"diff_augment_zero": self._policy.zero, "diff_augment_unit": self._policy.unit}
+
+    def load_state(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Take up what `state` gave."""
+        self._about(state["diff_augment_zero"].to(device), state["diff_augment_unit"].to(device))
+
+
+def descend(fabric: Any, network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    """Take one step of one network; others that the loss depends on get no gradients."""
+    parameters = list(network.parameters())
+    loss.backward(inputs=parameters)
+    average_gradients(fabric, parameters)
+    optimiser.step()
+    optimiser.zero_grad()
+
+
+def all_finite(networks: Iterable[nn.Module]) -> bool:
+    """Whether every weight is finite."""
+    return all(bool(torch.isfinite(weight).all()) for network in networks for weight in network.parameters())
+
+
+@torch.no_grad()
+def distances_of_samples(recipe: Sampling, held_out: Batch, seed: int) -> dict[str, float]:
+    """Distances between samples and held-out images, see `set_distances`, and ``score``: minus their sum.
+
+    Samples are told what the held-out images show, in turn.
+    """
+    count = max(_VALIDATION_SAMPLES, len(held_out))
+    noise = torch.randn(count, recipe.config.latent_dim, generator=torch.Generator().manual_seed(seed))
+    told = Condition.of(recipe, held_out)[torch.arange(count) % len(held_out)]
+    parts = zip(noise.split(_AT_A_TIME), told.split(_AT_A_TIME), strict=True)
+    samples = torch.cat([recipe.sample(*part).cpu() for part in parts])
+    figures = set_distances(held_out.images.cpu().numpy(), samples.numpy(), seed=seed)
+    return {**figures, "score": -sum(figures.values())}
+
+
+@torch.no_grad()
+def renew_statistics(network: nn.Module, draw: Callable[[int], Batch], forward: Callable[[Batch], object]) -> None:
+    """Take the BatchNorm statistics of an averaged network anew.
+
+    Those copied from the network in training are running means over other weights than the averaged ones.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Left in evaluation mode.
+    draw : callable
+        ``draw(n)`` gives n augmented training images.
+    forward : callable
+        Runs the network on such a batch.
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over the batches below
+        norm.train()
+    for _ in range(_STATISTICS_IMAGES // _STATISTICS_BATCH if norms else 0):
+        forward(draw(_STATISTICS_BATCH))
+    network.eval()

@@ -1,0 +1,104 @@
+"""Beginning with the weights of another run: what is taken, what is not, and what is refused."""
+
+import pytest
+import torch
+
+from napari_hsisynth.cli import main
+from napari_hsisynth.jobs import RunFolder, new_run
+from napari_hsisynth.training import checkpoint as checkpoints
+from napari_hsisynth.training.initial_weights import take_weights
+from napari_hsisynth.training.recipes import recipe_for
+from napari_hsisynth.training.run import train
+
+
+@pytest.fixture
+def first(study, small):
+    """A trained run of a VAE that tells two diagnoses apart."""
+    run = new_run(study.root, "vae")
+    train(study.root, small(conditional=True, max_images=16), diagnosis=None, run=run)
+    return run
+
+
+def kept(run, name="last"):
+    return checkpoints.load(run.checkpoints_dir / f"{name}.pt")
+
+
+def flags(tiny, **changes):
+    values = {**tiny.settings, "max_images": 8, **changes}
+    return [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
+
+
+def test_a_run_begins_with_the_weights_it_is_given(study, first, tiny, capsys):
+    # a step too short to change anything: what is kept at the end is what it began with
+    words = [str(study.root), "--init", first.id, *flags(tiny, conditional="true", lr=1e-30)]
+    assert main(["train", *words]) == 0
+    run = RunFolder(capsys.readouterr().out.strip())
+    for name, value in kept(first).recipe["network"].items():
+        torch.testing.assert_close(kept(run).recipe["network"][name], value)
+    facts = run.config["run"]["init"]
+    assert (facts["run"], facts["checkpoint"]) == (first.id, "last@16")
+    assert not [event for event in run.events() if event.kind == "warning" and "random" in event.fields["message"]]
+
+
+def test_weights_of_diagnoses_are_taken_only_if_they_are_the_same_ones(first, small):
+    state = kept(first).recipe
+    for classes, expected in ((("melanoma", "nevus"), True), (("melanoma", "other"), False)):
+        recipe = recipe_for("vae")(small(conditional=True), 5, 2)
+        start = take_weights(recipe, first, classes, bands=5)
+        told = [name for name in state["network"] if "class" in name]
+        assert told
+        same = all(
+            torch.equal(recipe.networks()["network"].state_dict()[name], state["network"][name]) for name in told
+        )
+        assert same is expected
+        assert bool(start.warnings) is not expected
+        others = [name for name in state["network"] if name not in told]
+        assert all(torch.equal(recipe.networks()["network"].state_dict()[n], state["network"][n]) for n in others)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--init", "nowhere"], "no such run"),
+        (["--init", "RUN", "--model", "dcgan"], "a run of vae has no weights for dcgan"),
+        (["--init", "EMPTY"], "the run has no checkpoint yet"),
+    ],
+)
+def test_what_cannot_be_begun_with_is_refused_before_a_run_is_made(study, first, tiny, capsys, words, said):
+    empty = new_run(study.root, "vae")
+    empty.write_config({"model": "vae", "run": {"verb": "train"}})
+    before = set(study.runs_dir.iterdir())
+    words = [{"RUN": first.id, "EMPTY": empty.id}.get(word, word) for word in words]
+    assert main(["train", str(study.root), *words, *flags(tiny)]) == 2
+    assert said in capsys.readouterr().err
+    assert set(study.runs_dir.iterdir()) == before
+
+
+def test_a_run_of_other_bands_or_another_network_is_refused(study, first, small):
+    for config, bands, said in ((small(), 7, "5 bands, these 7"), (small(width=16), 5, "have the same name and shape")):
+        recipe = recipe_for("vae")(config, bands)
+        with pytest.raises(Exception, match=said):
+            take_weights(recipe, first, (), bands=bands)
+
+
+def test_a_resumed_run_does_not_begin_again(study, first, small, monkeypatch):
+    config = small(init=str(first.path), conditional=True)
+    whole, parted = new_run(study.root, "vae"), new_run(study.root, "vae")
+    train(study.root, config, diagnosis=None, run=whole)
+    from napari_hsisynth.training import run as runs
+
+    stops = iter([False] * 4 + [True])
+    import contextlib
+
+    @contextlib.contextmanager
+    def soon(run):
+        yield lambda: next(stops, False)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runs, "stop_requests", soon)
+        assert train(study.root, config, diagnosis=None, run=parted)["status"] == "stopped"
+    for file in first.checkpoints_dir.iterdir():
+        file.unlink()  # it is not needed any more
+    assert runs.resume(parted)["status"] == "done"
+    for name, value in kept(whole).recipe["network"].items():
+        assert torch.equal(kept(parted).recipe["network"][name], value), name
