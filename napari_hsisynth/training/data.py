@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +39,7 @@ class ImageSet:
     warnings : tuple of str
         What had to be mended or done otherwise, one sentence each.
     fingerprint : str
-        Tells whether two sets were made from the same crops.
+        Tells whether two sets were read from the same crops; a part of a set keeps that of the whole.
     """
 
     images: NDArray[np.float32]
@@ -53,7 +54,23 @@ class ImageSet:
 
     def only(self, diagnoses: Collection[str]) -> ImageSet:
         """The images of some diagnoses."""
-        kept = [number for number, record in enumerate(self.records) if record.diagnosis.value in diagnoses]
+        return self._at([number for number, record in enumerate(self.records) if record.diagnosis.value in diagnoses])
+
+    def some(self, count: int, seed: int) -> ImageSet:
+        """Draw `count` of the images, of each diagnosis in proportion; those of a smaller count are among them."""
+        rng = np.random.default_rng(seed)
+        shuffled = [int(number) for number in rng.permutation(len(self))]
+        sizes = Counter(record.diagnosis for record in self.records)
+        seen: Counter[Diagnosis] = Counter()
+        place: dict[int, float] = {}  # of each image between the first and the last of its diagnosis
+        for number in shuffled:
+            diagnosis = self.records[number].diagnosis
+            place[number] = (seen[diagnosis] + 0.5) / sizes[diagnosis]
+            seen[diagnosis] += 1
+        return self._at(sorted(sorted(shuffled, key=place.__getitem__)[:count]))
+
+    def _at(self, kept: list[int]) -> ImageSet:
+        """The images at some positions, in ascending order."""
         if len(kept) == len(self):
             return self
         store = ImageStore((len(kept), *self.images.shape[1:]))

@@ -259,10 +259,14 @@ def _load(study: Study, config: ModelConfig, diagnosis: str) -> tuple[ImageSet, 
             where=study.root / "splits.csv",
             fix="add cubes and crop them",
         )
+    if 0 < config.train_crops < len(images):
+        images = images.some(config.train_crops, config.seed)
     val = load_images(study, {"val"}, image_size=config.image_size, diagnosis=wanted)
     if config.conditional:
         val = val.only(_classes(images, config))
     warnings = [*images.warnings, *val.warnings]
+    if len(images) < config.train_crops:
+        warnings.append(f"there are only {len(images)} training crops, fewer than the {config.train_crops} asked for")
     if len(images) < config.batch_size:
         warnings.append(
             f"only {len(images)} {what} to train on, fewer than a batch of {config.batch_size}: images repeat in it"

@@ -7,11 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.jobs import new_run
 from napari_hsisynth.study import read_crop, write_crop
 from napari_hsisynth.training.augment import Augmentation
 from napari_hsisynth.training.batch import Batch
+from napari_hsisynth.training.checkpoint import load
 from napari_hsisynth.training.data import batch_order, fill_invalid, load_images, resize
 from napari_hsisynth.training.normalisation import Normalisation
+from napari_hsisynth.training.run import train
 
 
 def test_encode_and_decode_return_every_value():
@@ -133,3 +136,32 @@ def test_a_changed_crop_changes_the_fingerprint_and_nan_is_mended_and_said(study
     assert after.fingerprint != before.fingerprint
     assert np.isfinite(after.images).all()
     assert after.warnings == (f"{record.crop_id}: 1 pixels are not finite; the nearest valid pixel was taken",)
+
+
+def test_fewer_crops_are_of_each_diagnosis_in_proportion_and_among_more_of_them(tiny, tmp_path):
+    study = tiny.put_study(tmp_path / "study", cubes=16)
+    everything = load_images(study, {"train", "val", "test"}, image_size=16)
+    chosen = {count: everything.some(count, seed=3) for count in (1, 4, 8, 16, 99)}
+    names = {count: {record.crop_id for record in part.records} for count, part in chosen.items()}
+    assert [len(part) for part in chosen.values()] == [1, 4, 8, 16, 16]
+    assert names[1] < names[4] < names[8] < names[16] == names[99]
+    for count in (4, 8):
+        assert [r.diagnosis.value for r in chosen[count].records].count("melanoma") == count // 2
+    for record, image, mask in zip(chosen[4].records, chosen[4].images, chosen[4].masks, strict=True):
+        there = everything.records.index(record)
+        np.testing.assert_array_equal(image, everything.images[there])
+        np.testing.assert_array_equal(mask, everything.masks[there])
+    assert {r.crop_id for r in everything.some(4, seed=4).records} != names[4]
+
+
+def test_a_training_on_fewer_crops_sees_no_other(study, small):
+    run = new_run(study.root, "vae")
+    result = train(study.root, small(train_crops=4, max_images=8), diagnosis=None, run=run)
+    assert result["train"] == 4
+    whole = load_images(study, {"train"}, image_size=16)
+    expected = Normalisation.fit(whole.some(4, seed=0).images)
+    assert Normalisation.from_json(load(run.checkpoints_dir / "last.pt").normalisation).to_json() == expected.to_json()
+    more = new_run(study.root, "vae")
+    result = train(study.root, small(train_crops=400, max_images=8), diagnosis=None, run=more)
+    assert result["train"] == len(whole)
+    assert any("fewer than the 400 asked for" in e.fields["message"] for e in more.events() if e.kind == "warning")

@@ -54,6 +54,15 @@ class ModelConfig(BaseModel):
         "Begin with the weights of a trained run of the same model: its folder, or its name in this study; for example "
         "one trained on phantoms",
     )
+    train_crops: Count = setting(
+        0,
+        "Learn from only so many of the training crops, of each diagnosis in proportion, to see what more of them "
+        "bring; 0 takes all",
+        "crops",
+        advanced=True,
+        ge=0,
+        le=10**6,
+    )
     augment: bool = setting(True, "Show flipped, shifted, scaled and rotated versions; spectra stay as they are")
     preview_every: Count = setting(4_000, "A preview of samples is made every so many images", "images", ge=1, le=10**9)
     checkpoint_every: Count = setting(
