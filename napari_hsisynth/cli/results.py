@@ -28,6 +28,12 @@ def add_verbs(verbs: Verbs) -> None:
     )
     p.add_argument("--max-images", type=positive, metavar="N", help="budget of each training, in real images shown")
     p.add_argument("--set", action="append", default=[], metavar="K=V", help="set one field of all models")
+    p.add_argument(
+        "--pretrained",
+        type=Path,
+        metavar="STUDY",
+        help="train every model also from the weights that the same training leaves on this study, such as phantoms",
+    )
     p.add_argument("--seeds", type=positive, default=1, metavar="N", help="trainings of each model (default: 1)")
     p.add_argument("--seed", type=seed, default=0, help="of samples and measures (default: 0)")
     p.add_argument("--out", type=Path, required=True, metavar="FILE.md", help="the table; figures go beside it as JSON")

@@ -42,18 +42,28 @@ def results_command(args: argparse.Namespace, out: Output) -> int:
     names = [study.name for study in studies]
     if len(set(names)) < len(names):
         raise InputError("two studies have the same name", where=", ".join(names), fix="rename one of the folders")
+    before = None if args.pretrained is None else Study.open(args.pretrained)
     try:
         data = [DataSet.open(study, planned[0].config.image_size) for study in studies]
+        pretraining = None if before is None else DataSet.open(before, planned[0].config.image_size)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("napari_hsisynth"):
             raise
         raise MissingExtraError("training", "train") from error
-    screen = _Progress(out, [one.config.max_images for _ in studies for one in planned])
+    each = 1 if pretraining is None else 3  # without it, before it, and after it
+    screen = _Progress(out, [one.config.max_images for _ in studies for one in planned for _ in range(each)])
     found: list[Results] = []
     pictures: dict[str, str] = {}
     for one in data:
         out.note(f"{one.study.name}: {len(one.train)} crops to train on, {len(one.real)} held out")
-        results = results_of(one, planned, seed=args.seed, tell=screen.training, progress=screen.measuring)
+        results = results_of(
+            one,
+            planned,
+            pretraining=pretraining,
+            seed=args.seed,
+            tell=screen.training,
+            progress=screen.measuring,
+        )
         for label, why in results.failed.items():
             out.note(f"{label}: {why}")
         found.append(results)
@@ -80,6 +90,7 @@ def _command(args: argparse.Namespace) -> str:
     words += ["--max-images", str(args.max_images)] if args.max_images else []
     for change in args.set:
         words += ["--set", change]
+    words += ["--pretrained", Path(args.pretrained).resolve().name] if args.pretrained else []
     words += ["--seeds", str(args.seeds)] if args.seeds > 1 else []
     words += ["--seed", str(args.seed)] if args.seed else []
     return shlex.join([*words, "--out", args.out.name])

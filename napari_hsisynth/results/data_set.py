@@ -106,6 +106,7 @@ def results_of(
     data: DataSet,
     planned: Sequence[Planned],
     *,
+    pretraining: DataSet | None = None,
     seed: int = 0,
     tell: Callable[[Planned], Tell] = lambda planned: lambda done, rate: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -116,6 +117,9 @@ def results_of(
     ----------
     data : DataSet
     planned : sequence of Planned
+    pretraining : DataSet, optional
+        Every model is also trained beginning with the weights that the same training, but on all of its crops, leaves
+        on this data set; it has a row of its own.
     seed : int
         Of samples and measures.
     tell : callable
@@ -129,8 +133,12 @@ def results_of(
     }
     trainings: dict[str, Trained] = {}
     failed: dict[str, str] = {}
-    for one in planned:
+    for one, begins in ((one, begins) for one in planned for begins in (False, *([True] if pretraining else []))):
         try:
+            if begins and pretraining is not None:
+                earlier = one.without("train_crops")
+                source = trained(pretraining.study, earlier, pretraining.fingerprint, tell=tell(earlier))
+                one = one.beginning_with(source.run.path, pretraining.study.name)
             training = trained(data.study, one, data.fingerprint, tell=tell(one))
         except TrainingFailed as error:
             failed[one.label] = str(error)

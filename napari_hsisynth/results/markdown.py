@@ -31,6 +31,7 @@ real cubes, at {size} px.
   between mean spectra of the same diagnosis, mean over the diagnoses; *diversity* the mean distance between two cubes
   of the set, in deviations. *Near a training cube* is the share of cubes whose nearest training cube stands out from
   the second nearest more than it does for 95 % of the held-out cubes; *nearest* is the median distance to it.
+- A row *from* a study is of a training that began with the weights which the same training had left on that study.
 
 The verdict follows from the figures by rule:
 

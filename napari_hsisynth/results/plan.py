@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from napari_hsisynth.errors import InputError
@@ -26,6 +27,19 @@ class Planned:
     label: str
     changes: tuple[str, ...]
     config: ModelConfig
+
+    def without(self, *names: str) -> Planned:
+        """The same training with the defaults of some settings."""
+        kept = tuple(change for change in self.changes if change.partition("=")[0] not in names)
+        values = {key: value for key, _, value in (change.partition("=") for change in kept)}
+        label = " ".join(word for word in self.label.split(" ") if word.partition("=")[0] not in names)
+        return Planned(label, kept, parse({**values, "model": self.model}))
+
+    def beginning_with(self, run: Path, name: str) -> Planned:
+        """The same training with the weights of a run to begin with; its label says where that was trained."""
+        init = str(run.absolute())
+        changes = (*self.changes, f"init={init}")
+        return Planned(f"{self.label}, from {name}", changes, self.config.model_copy(update={"init": init}))
 
     @property
     def model(self) -> str:

@@ -104,3 +104,24 @@ def test_seeds_are_trainings_of_their_own():
 def test_what_cannot_be_planned_is_said(models, said):
     with pytest.raises(InputError, match=said):
         plan(models, max_images=None, changes=[], seeds=1)
+
+
+def test_a_model_is_also_trained_from_the_weights_of_another_study(phantoms, written, tmp_path):
+    _, patients, _ = written
+    options = ("--models", "vae:train_crops=8", "--max-images", 24, "--pretrained", phantoms.root)
+    assert command(patients, *options, "--out", tmp_path / "r.md") == 0
+    text = (tmp_path / "r.md").read_text(encoding="utf-8")
+    assert text.count("| vae train_crops=8 |") == text.count("| vae train_crops=8, from phantoms |") == 4
+    assert "--pretrained phantoms" in text
+    assert str(phantoms.root) not in text
+    assert len(list_runs(phantoms.root)) == 1, "the run on all phantoms is there already"
+    begun = [run.config["run"]["init"] for run in list_runs(patients) if "init" in run.config["run"]]
+    assert [one["run"] for one in begun] == [list_runs(phantoms.root)[0].id]
+
+
+def test_defaults_of_a_setting_come_back():
+    (one,) = plan("vae:train_crops=8:lr=1e-4", max_images=100, changes=[], seeds=1)
+    whole = one.without("train_crops")
+    assert whole.label == "vae lr=1e-4"
+    assert (whole.config.train_crops, whole.config.lr, whole.config.max_images) == (0, 1e-4, 100)
+    assert not any(change.startswith("train_crops") for change in whole.changes)
