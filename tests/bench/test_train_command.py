@@ -17,6 +17,7 @@ from napari_hsisynth import cli  # noqa: E402
 from napari_hsisynth.bench import train as bench  # noqa: E402
 from napari_hsisynth.bench.gpu_busy import BusyMeter, covered  # noqa: E402
 from napari_hsisynth.bench.plain_loop import Lesion, LesionImages  # noqa: E402
+from napari_hsisynth.bench.training_bench import TrainingBench  # noqa: E402
 from napari_hsisynth.bench.training_turns import Enough, Turns  # noqa: E402
 
 
@@ -89,7 +90,7 @@ def test_the_plain_loop_reads_the_lesion_as_it_is_in_the_file(tmp_path):
 
 
 def test_without_a_gpu_the_rows_of_the_cpu_are_there_and_the_rest_left_out(monkeypatch, capsys):
-    monkeypatch.setattr(bench._Bench, "_start", lambda self, config, reports: (0.5, 7 * 10**8))
+    monkeypatch.setattr(TrainingBench, "start", lambda self, config, reports: (0.5, 7 * 10**8))
     monkeypatch.setattr(bench, "_FIRST_STEP", "")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert cli.main(["bench", "train", "--size", "small", "--json"]) == cli.DONE
