@@ -9,9 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def hinge_critic_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Loss of a critic whose scores should be above 1 for real and below -1 for generated images (n,)."""
-    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+def hinge_critic_loss(real: Tensor, fake: Tensor, margin: Tensor | float = 1.0) -> Tensor:
+    """Loss of a critic whose scores should be above `margin` for real and below -1 for generated images.
+
+    Scores of any one shape; `margin` is a number, or one for each score of a real image.
+    """
+    return F.relu(margin - real).mean() + F.relu(1 + fake).mean()
 
 
 def wasserstein_critic_loss(real: Tensor, fake: Tensor) -> Tensor:

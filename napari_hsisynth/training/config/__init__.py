@@ -7,6 +7,7 @@ loads no torch.
 from napari_hsisynth.training.config.data_summary import DataSummary, data_summary
 from napari_hsisynth.training.config.dcgan import DCGANConfig
 from napari_hsisynth.training.config.families import MODELS, PRESETS
+from napari_hsisynth.training.config.fastgan import FastGANConfig
 from napari_hsisynth.training.config.parsing import check_bands, describe_allowed, parse
 from napari_hsisynth.training.config.shared import ModelConfig
 from napari_hsisynth.training.config.vae import VAEConfig
@@ -16,6 +17,7 @@ __all__ = [
     "PRESETS",
     "DCGANConfig",
     "DataSummary",
+    "FastGANConfig",
     "ModelConfig",
     "VAEConfig",
     "check_bands",

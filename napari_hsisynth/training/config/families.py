@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_hsisynth.training.config import dcgan, vae
+from napari_hsisynth.training.config import dcgan, fastgan, vae
 from napari_hsisynth.training.config.shared import ModelConfig
 
 #: The configuration of each.
 MODELS: dict[str, type[ModelConfig]] = {
     "vae": vae.VAEConfig,
     "dcgan": dcgan.DCGANConfig,
+    "fastgan": fastgan.FastGANConfig,
 }
 
 #: Named starting points of each, as changes of the defaults.
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "vae": vae.PRESETS,
     "dcgan": dcgan.PRESETS,
+    "fastgan": fastgan.PRESETS,
 }

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
-def _whole(value: Any) -> Any:
-    """Let a count be written as 20000, "2e4" or "20_000"."""
+def whole(value: Any) -> Any:
+    """Let a whole number be written as 20000, "2e4" or "20_000"."""
     if isinstance(value, str):
         try:
             number = float(value)
@@ -19,7 +19,7 @@ def _whole(value: Any) -> Any:
     return value
 
 
-Count = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[int, BeforeValidator(whole)]
 
 
 def setting(default: Any, description: str, unit: str = "", advanced: bool = False, **bounds: Any) -> Any:

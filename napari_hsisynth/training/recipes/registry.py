@@ -98,6 +98,7 @@ _RECIPES: dict[str, type[Recipe]] = {}
 _HOMES = {
     "vae": "napari_hsisynth.training.recipes.vae",
     "dcgan": "napari_hsisynth.training.recipes.dcgan",
+    "fastgan": "napari_hsisynth.training.recipes.fastgan",
 }
 
 
