@@ -51,10 +51,17 @@ def _train(size: str, out: Output) -> Printable:
     return bench_train(size, out.progress)
 
 
+def _generate(size: str, out: Output) -> Printable:
+    from napari_hsisynth.bench.generate import bench_generate
+
+    return bench_generate(size, out.progress)
+
+
 #: A further bench needs a line here, and its name among the choices of the command line.
 _BENCHES: dict[str, Callable[[str, Output], Printable]] = {
     "view": _view,
     "phantoms": _phantoms,
     "annotate": _annotate,
     "train": _train,
+    "generate": _generate,
 }

@@ -20,10 +20,11 @@ def add_verbs(verbs: Verbs) -> None:
     p = verbs.add("bench", bench)
     p.add_argument(
         "what",
-        choices=["view", "phantoms", "annotate", "train"],
+        choices=["view", "phantoms", "annotate", "train", "generate"],
         help="view: mouse to curve, opening, importing, listing, colour; phantoms: likeness to real data, speed;"
         " annotate: click to mask, lesions per minute, stalls of the window;"
-        " train: images per second beside a plain loop, memory, start-up",
+        " train: images per second beside a plain loop, memory, start-up;"
+        " generate: FastGAN at 256 px, trained and sampled",
     )
     p.add_argument("--quick", action="store_true", help="fewer repetitions")
     p.add_argument("--size", choices=["full", "quick", "small"], default="full", help=argparse.SUPPRESS)
