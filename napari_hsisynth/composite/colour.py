@@ -54,6 +54,28 @@ def colour_matching(wavelengths_nm: ArrayLike) -> NDArray[np.float64]:
     )
 
 
+def cie1931_rgb_weights(wavelengths_nm: ArrayLike, illuminant: str = "D65") -> NDArray[np.float64]:
+    """Weights of each band in linear sRGB, as `rgb_cie1931` takes them.
+
+    Parameters
+    ----------
+    wavelengths_nm : array_like, shape (bands,)
+    illuminant : str
+        A key of `ILLUMINANTS`.
+
+    Returns
+    -------
+    ndarray, shape (3, bands)
+        Each row sums to 1, but for the rounding of the standard's matrix: a flat spectrum is neutral.
+
+    Raises
+    ------
+    InputError
+        As `rgb_cie1931`.
+    """
+    return _to_rgb(_xyz_weights(np.asarray(wavelengths_nm, dtype=np.float64), illuminant))
+
+
 def rgb_cie1931(
     cube: Cube, illuminant: str = "D65", *, white: float | None = None, tick: Tick | None = None
 ) -> NDArray[np.float32]:
@@ -88,9 +110,15 @@ def rgb_cie1931(
     """
     if white is not None and not white > 0:
         raise InputError(f"the value shown as white must be positive, not {white}")
-    weights = _xyz_weights(cube, illuminant)
+    if cube.axis_label == "band":
+        raise InputError(
+            "a colour render needs wavelengths, and the bands of this cube are only numbered",
+            where=cube.name or None,
+            fix="give the band centres (--wavelengths, or a layout's CSV for a mosaic frame)",
+        )
+    weights = _xyz_weights(cube.wavelengths_nm, illuminant, where=cube.name or None)
     used = np.flatnonzero(weights.any(axis=0))
-    to_rgb = _XYZ_TO_RGB @ (_WHITE_XYZ[:, None] * weights)
+    to_rgb = _to_rgb(weights)
     product = np.vstack([to_rgb, weights[1]])[:, used].astype(np.float32)
     height, width = cube.shape_yx
     planes = np.empty((4, height, width), np.float32)  # linear R, G, B and luminance
@@ -129,30 +157,27 @@ def _encoded(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     return _GAMMA[below] + place * _GAMMA_RISE[below]
 
 
-def _xyz_weights(cube: Cube, illuminant: str) -> NDArray[np.float64]:
+def _to_rgb(xyz_weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _XYZ_TO_RGB @ (_WHITE_XYZ[:, None] * xyz_weights)
+
+
+def _xyz_weights(nm: NDArray[np.float64], illuminant: str, where: str | None = None) -> NDArray[np.float64]:
     """Weights (3, bands) from spectrum to X, Y, Z relative to white: each row sums to 1."""
-    if cube.axis_label == "band":
-        raise InputError(
-            "a colour render needs wavelengths, and the bands of this cube are only numbered",
-            where=cube.name or None,
-            fix="give the band centres (--wavelengths, or a layout's CSV for a mosaic frame)",
-        )
-    nm = cube.wavelengths_nm
     visible = (nm >= _VISIBLE_NM[0]) & (nm <= _VISIBLE_NM[1])
     needed_low, needed_high = _NEEDED_NM
     if np.unique(nm[visible]).size < 3 or nm[visible].min() > needed_low or nm[visible].max() < needed_high:
         raise InputError(
             f"a colour render needs bands from {needed_low:g} to {needed_high:g} nm or beyond, three at least;"
             f" the cube has {nm.size} in {nm.min():g}-{nm.max():g} nm",
-            where=cube.name or None,
+            where=where,
             fix="use the band mean or PCA view",
         )
     power = illuminant_power(illuminant, nm)
-    weights = colour_matching(nm) * power * _interval_nm(nm, visible)
+    weights = colour_matching(nm) * power * interval_nm(nm, visible)
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def _interval_nm(nm: NDArray[np.float64], used: NDArray[np.bool_]) -> NDArray[np.float64]:
+def interval_nm(nm: NDArray[np.float64], used: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Width of the piece of spectrum that each used band stands for (trapezoid rule), 0 for the others.
 
     Uneven bands must not count by their number; bands at one wavelength share its piece.
