@@ -20,6 +20,7 @@ from napari_hsisynth.study import CropRecord
 
 if TYPE_CHECKING:
     from napari_hsisynth.training.generator import Generator
+    from napari_hsisynth.training.reconstructions import Reconstructions
 
 #: Which splits a word means.
 _SPLITS = {
@@ -190,8 +191,8 @@ def _wait(writing: list[Future[None]]) -> None:
 
 def reconstruct(
     run: RunLike | str | os.PathLike[str], split: str = "held-out", *, checkpoint: str = "last", device: str = "auto"
-) -> tuple[NDArray[np.float32], NDArray[np.float32], list[CropRecord], NDArray[np.float64]]:
-    """Send real crops through a trained model that encodes, such as a VAE.
+) -> Reconstructions:
+    """Send real crops through a trained model that encodes, such as a VAE, or that makes cubes of RGB images.
 
     Parameters
     ----------
@@ -206,12 +207,9 @@ def reconstruct(
 
     Returns
     -------
-    originals, reconstructions : ndarray of float32, shape (n, bands, size, size)
-        At the training size, in the camera's values; invalid pixels of an original have been filled.
-    records : list of CropRecord
-        Where each came from.
-    wavelengths_nm : ndarray, shape (bands,)
-        Band centres.
+    Reconstructions
+        Originals and reconstructions at the training size, in the camera's values; of a model that makes cubes of RGB
+        images also what its baselines make of the same images.
 
     Raises
     ------
@@ -220,21 +218,10 @@ def reconstruct(
     """
     if split not in _SPLITS:
         raise InputError(f"no split {split!r}", where="split", fix=f"use one of: {', '.join(_SPLITS)}")
-    generator = _generator(run, checkpoint, device)
-    study = generator.study()
-    images = _training("data").load_images(
-        study, _SPLITS[split], image_size=generator.config.image_size, diagnosis=generator.diagnosis or None
+    found: Reconstructions = _training("reconstructions").reconstructions(
+        _generator(run, checkpoint, device), _SPLITS[split]
     )
-    if generator.classes:
-        images = images.only(generator.classes)
-    if not len(images):
-        raise InputError(f"no {split} crops of this run's diagnosis", where=study.root, fix="use another split")
-    return (
-        images.images,
-        generator.reconstruct(images.images, [r.diagnosis.value for r in images.records]),
-        list(images.records),
-        images.wavelengths_nm,
-    )
+    return found
 
 
 def sample_command(args: argparse.Namespace, out: Any) -> int:

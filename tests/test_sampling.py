@@ -104,13 +104,15 @@ def test_a_folder_that_is_no_run(tmp_path):
 
 
 def test_reconstructions_of_held_out_crops(trained):
-    originals, made, records, wavelengths = reconstruct(trained)
-    assert originals.shape == made.shape == (len(records), 5, 16, 16)
-    assert wavelengths.shape == (5,)
-    everything = reconstruct(trained, "all")[2]
-    train_only = {record.crop_id for record in reconstruct(trained, "train")[2]}
-    assert {r.crop_id for r in everything} - train_only == {r.crop_id for r in records}
-    assert all(record.diagnosis == "melanoma" for record in everything)
+    found = reconstruct(trained)
+    assert found.originals.shape == found.made.shape == (len(found.records), 5, 16, 16)
+    assert found.wavelengths_nm.shape == (5,)
+    assert (found.trained_on, found.baselines, found.notes) == (0, {}, ())  # a VAE is shown the cube itself
+    everything = reconstruct(trained, "all")
+    train_only = {record.crop_id for record in reconstruct(trained, "train").records}
+    assert {r.crop_id for r in everything.records} - train_only == {r.crop_id for r in found.records}
+    assert everything.trained_on == len(train_only)
+    assert all(record.diagnosis == "melanoma" for record in everything.records)
     with pytest.raises(InputError, match="no split"):
         reconstruct(trained, "some")
 

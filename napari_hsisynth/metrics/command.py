@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,26 @@ from napari_hsisynth.study import DIAGNOSIS_COLOURS, CropRecord, Diagnosis, Stud
 from napari_hsisynth.study.storage import writing
 from napari_hsisynth.terminal import Output
 
-#: Originals and reconstructions (n, bands, y, x), the crops they are of, and band centres in nm.
-Reconstructions = tuple[NDArray[np.float32], NDArray[np.float32], Sequence[CropRecord], NDArray[np.float64]]
+
+class Reconstructions(Protocol):
+    """What `sampling.reconstruct` returns, see there."""
+
+    @property
+    def originals(self) -> NDArray[np.float32]: ...
+    @property
+    def made(self) -> NDArray[np.float32]: ...
+    @property
+    def records(self) -> list[CropRecord]: ...
+    @property
+    def wavelengths_nm(self) -> NDArray[np.float64]: ...
+    @property
+    def trained_on(self) -> int: ...
+    @property
+    def baselines(self) -> dict[str, NDArray[np.float32]]: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+
 Reconstruct = Callable[..., Reconstructions]
 
 _BETWEEN_EVENTS_S = 0.5
@@ -157,23 +175,29 @@ def _reconstruction(args: argparse.Namespace, reconstruct: Reconstruct | None) -
 
     def work(progress: Callable[[int, int], None]) -> Evaluation:
         progress(0, 1)  # a first sign, before a model is loaded
-        originals, reconstructions, records, wavelengths_nm = reconstruct(trained, split=args.split)
-        size_yx = (originals.shape[2], originals.shape[3])
+        pairs = reconstruct(trained, split=args.split)
+        records = pairs.records
+        size_yx = (pairs.originals.shape[2], pairs.originals.shape[3])
         masks = np.stack([fit_mask(read_crop(study.crops_dir, record).mask, size_yx) for record in records])
         found = {record.diagnosis for record in records}
         return evaluate_pairs(
-            originals,
-            reconstructions,
-            wavelengths_nm,
+            pairs.originals,
+            pairs.made,
+            pairs.wavelengths_nm,
             masks,
             names=[record.crop_id for record in records],
             groups=[record.patient or record.cube_id for record in records],
+            baselines=pairs.baselines,
+            trained_on=pairs.trained_on,
+            notes=pairs.notes,
             compared={
                 "model": f"{study.name}/runs/{trained.id}",
                 "diagnosis": ", ".join(sorted(diagnosis.label for diagnosis in found)),
                 "split": args.split,
+                "seen in training": f"{pairs.trained_on} of {len(records)} cubes",
                 "lesion and skin": "the masks of the crops",
             }
+            | ({"baselines": ", ".join(pairs.baselines)} if pairs.baselines else {})
             | ({"notes of the study": study.notes} if study.notes else {}),
             phantom="PHANTOM" in study.notes or any(record.cube_id.startswith("PHANTOM") for record in records),
             colour=DIAGNOSIS_COLOURS[found.pop() if len(found) == 1 else Diagnosis.OTHER],

@@ -36,7 +36,8 @@ class Measure:
     note : str
         What the reader must know, for example why something is None.
     more : mapping
-        Further figures: n_synthetic, m, value_at_m, floor_range, p_value for sets; median, iqr, trivial for pairs.
+        Further figures: n_synthetic, m, value_at_m, floor_range, p_value for sets; median, iqr, trivial for pairs,
+        and where there are any, baselines by name (`metrics.baselines.beside`).
     """
 
     label: str

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.metrics.angles import spectral_angle, spectral_angle_map
+from napari_hsisynth.metrics.baselines import baseline_findings, beside
 from napari_hsisynth.metrics.deviations import psnr, rase, rmse
 from napari_hsisynth.metrics.evaluation import Evaluation, Measure, PairPicture, Picture, Spectrum, json_ready
 from napari_hsisynth.metrics.findings import number, span
@@ -44,6 +45,9 @@ def evaluate_pairs(
     *,
     names: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
+    baselines: Mapping[str, ArrayLike] | None = None,
+    trained_on: int = 0,
+    notes: Sequence[str] = (),
     compared: Mapping[str, str] | None = None,
     phantom: bool = False,
     colour: str = "#999999",
@@ -53,7 +57,7 @@ def evaluate_pairs(
     """Measure reconstructions against their originals.
 
     Beside every figure stands that of the trivial reconstruction, which gives every pixel the mean spectrum of all
-    originals: a model worth its name beats it.
+    originals: a model worth its name beats it. Baselines are measured in the same way, and compared cube by cube.
 
     Parameters
     ----------
@@ -65,6 +69,12 @@ def evaluate_pairs(
         Lesions of the originals; lesion and skin are then also measured apart, of those whose mask is not empty.
     names, groups : sequence of str, optional
         Name of every pair, and its patient or source cube, drawn as a whole for the intervals.
+    baselines : mapping of str to array_like, optional
+        Other reconstructions of the same originals, by name: what the model has to beat.
+    trained_on : int
+        How many of the originals the model was trained on; the report says so.
+    notes : sequence of str
+        What else the reader must know.
     compared : mapping, optional
         In words, for the head of the report.
     phantom : bool
@@ -106,20 +116,28 @@ def evaluate_pairs(
         raise InputError("the originals hold one value only", fix="check the cubes")
     average = np.asarray(np.nanmean(np.where(np.isfinite(target), target, np.nan), axis=(0, 2, 3), dtype=np.float64))
     trivial = np.broadcast_to(average[:, None, None], target.shape[1:]).astype(np.float32)
+    others = {name: np.asarray(made) for name, made in (baselines or {}).items()}
+    for name, made in others.items():
+        if made.shape != target.shape:
+            raise InputError(f"originals {target.shape} and {name} {made.shape} are not pairs", fix="pass equal shapes")
     rows: list[dict[str, float]] = []
-    baseline: list[dict[str, float]] = []
+    trivial_rows: list[dict[str, float]] = []
+    other_rows: dict[str, list[dict[str, float]]] = {name: [] for name in others}
     for k in range(len(names)):
         mask = None if inside is None else inside[k]
         rows.append(_measured(prediction[k], target[k], mask, extent))
-        baseline.append(_measured(trivial, target[k], mask, extent))
+        trivial_rows.append(_measured(trivial, target[k], mask, extent))
+        for name, made in others.items():
+            other_rows[name].append(_measured(made[k], target[k], mask, extent))
         if progress is not None:
             progress(k + 1, len(names))
-    metrics = {
-        key: _summary(key, [row[key] for row in rows], [row[key] for row in baseline], groups, seed)
-        for key in _MEASURES
-        if key in rows[0]
-    }
-    notes = [f"data range of PSNR and SSIM: {extent:.4g}, maximum minus minimum of all originals"]
+    metrics = {}
+    for key in _MEASURES:
+        if key in rows[0]:
+            values = [row[key] for row in rows]
+            theirs = {name: [row[key] for row in measured] for name, measured in other_rows.items()}
+            metrics[key] = _summary(key, values, [row[key] for row in trivial_rows], theirs, groups, seed)
+    notes = [f"data range of PSNR and SSIM: {extent:.4g}, maximum minus minimum of all originals", *notes]
     if min(target.shape[2:]) < _SMALLEST_FOR_SSIM_PX:
         notes.append("no SSIM: it needs images of 11 x 11 px at least")
     return Evaluation(
@@ -129,14 +147,19 @@ def evaluate_pairs(
         metrics=metrics,
         compared={"pairs": f"{len(target)} originals and their reconstructions", **(compared or {})}
         | {"size": f"{target.shape[2]} x {target.shape[3]} px"},
-        findings=_findings(metrics),
+        findings=(*_seen_in_training(trained_on, len(target)), *_findings(metrics), *baseline_findings(metrics)),
         notes=tuple(notes),
         phantom=phantom,
         colour=colour,
         wavelengths_nm=wavelengths,
         spectra=_spectra(target, prediction, inside),
         pair_pictures=_pictures(target, prediction, wavelengths, names, [row["spectral_angle"] for row in rows]),
-        per_cube=tuple({"cube": name} | json_ready(row) for name, row in zip(names, rows, strict=True)),
+        per_cube=tuple(
+            {"cube": cube}
+            | json_ready(rows[k])
+            | {f"{name} {key}": value for name in others for key, value in json_ready(other_rows[name][k]).items()}
+            for k, cube in enumerate(names)
+        ),
     )
 
 
@@ -165,7 +188,14 @@ def _skin(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return skin
 
 
-def _summary(key: str, values: list[float], trivial: list[float], groups: Sequence[str] | None, seed: int) -> Measure:
+def _summary(
+    key: str,
+    values: list[float],
+    trivial: list[float],
+    others: Mapping[str, list[float]],
+    groups: Sequence[str] | None,
+    seed: int,
+) -> Measure:
     label, unit, better = _MEASURES[key]
     taken = np.array(values)
     finite = taken[np.isfinite(taken)]
@@ -180,8 +210,24 @@ def _summary(key: str, values: list[float], trivial: list[float], groups: Sequen
     base = np.array(trivial)
     base = base[np.isfinite(base)]
     low, median, high = (float(v) for v in np.percentile(finite, (25, 50, 75)))
-    more = {"median": median, "iqr": (low, high), "trivial": float(base.mean()) if len(base) else None}
+    more: dict[str, Any] = {
+        "median": median,
+        "iqr": (low, high),
+        "trivial": float(base.mean()) if len(base) else None,
+    }
+    if others:
+        more["baselines"] = beside(values, others, better=better, groups=groups, seed=seed)
     return Measure(label, unit, float(finite.mean()), len(finite), ci, None, better, "; ".join(notes), more)
+
+
+def _seen_in_training(trained_on: int, count: int) -> tuple[str, ...]:
+    if not trained_on:
+        return ()
+    which = f"All {count} cubes" if trained_on == count else f"{trained_on} of the {count} cubes"
+    return (
+        f"{which} were in the model's training split: the figures say how well it remembers them, not what it makes of "
+        "new ones.",
+    )
 
 
 def _findings(metrics: dict[str, Measure]) -> tuple[str, ...]:

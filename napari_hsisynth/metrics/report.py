@@ -16,6 +16,7 @@ from matplotlib import rc_context
 from napari_hsisynth import __version__
 from napari_hsisynth.atomic import write_json, write_text
 from napari_hsisynth.metrics import plots
+from napari_hsisynth.metrics.baselines import signed, signed_span, verdict
 from napari_hsisynth.metrics.evaluation import Evaluation, Measure, json_ready
 from napari_hsisynth.metrics.findings import number, span
 from napari_hsisynth.study.storage import writing
@@ -65,11 +66,14 @@ def render(evaluation: Evaluation) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template.filters["number"], template.filters["span"] = number, span
+    template.filters["signed"], template.filters["signed_span"] = signed, signed_span
     text = files("napari_hsisynth.metrics").joinpath("report_template.html").read_text("utf-8")
     pairs = evaluation.pair_pictures
     with rc_context(plots.STYLE):
         return template.from_string(text).render(
             evaluation=evaluation,
+            baselines=_baselines(evaluation),
+            verdict=verdict,
             spectra=plots.spectra_plot(evaluation),
             spectra_alt=_spectra_alt(evaluation),
             floors=plots.floors_plot(evaluation) if evaluation.kind == "sets" else None,
@@ -104,8 +108,30 @@ def _metrics_csv(evaluation: Evaluation) -> str:
                 row[f"{column}_low"], row[f"{column}_high"] = value or (None, None)
             else:
                 row[column] = value
+        for name in _baselines(evaluation):
+            row |= _baseline_columns(name, measure)
         rows.append(row | {"note": measure.note})
     return _csv(rows)
+
+
+def _baselines(evaluation: Evaluation) -> list[str]:
+    """Names of what the model has to beat."""
+    return list(dict.fromkeys(name for m in evaluation.metrics.values() for name in m.more.get("baselines", ())))
+
+
+def _baseline_columns(name: str, measure: Measure) -> dict[str, Any]:
+    figures = measure.more.get("baselines", {}).get(name, {})
+    difference = figures.get("difference", {})
+    low, high = figures.get("ci") or (None, None)
+    difference_low, difference_high = difference.get("ci") or (None, None)
+    return {
+        name: figures.get("value"),
+        f"{name} ci_low": low,
+        f"{name} ci_high": high,
+        f"difference to {name}": difference.get("value"),
+        f"difference to {name} ci_low": difference_low,
+        f"difference to {name} ci_high": difference_high,
+    }
 
 
 def _column(measure: Measure, column: str) -> Any:
