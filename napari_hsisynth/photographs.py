@@ -88,7 +88,7 @@ def read_photograph(path: str | Path) -> NDArray[np.float32]:
     InputError
         If it cannot be read, is grey, or is too large.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     where = Path(path)
     try:
@@ -104,6 +104,8 @@ def read_photograph(path: str | Path) -> NDArray[np.float32]:
                 values = _eight_bits(opened)
     except InputError as error:
         raise InputError(error.what, where=where, fix=error.fix) from error
+    except UnidentifiedImageError:
+        raise InputError("not a photograph", where=where, fix="pass a JPEG, PNG or TIFF") from None
     except Exception as error:  # decoders that meet arbitrary bytes raise anything
         raise InputError(f"not a photograph that can be read ({error or type(error).__name__})", where=where) from error
     if values is None:

@@ -30,6 +30,7 @@ TORCH_FREE = [
     "corrections",
     "formats",
     "optics",
+    "photo_inversion",
     "study",
     "jobs",
     "training.config",

@@ -19,6 +19,7 @@ from napari_hsisynth.cli import (
     cubes,
     exchange,
     generating,
+    inverting,
     results,
     segmenting,
     splitting,
@@ -28,7 +29,19 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.terminal import Output, error_line
 
 #: In the order in which ``--help`` lists their verbs.
-_GROUPS = (cubes, exchange, segmenting, agreement, cropping, splitting, generating, ablating, results, benching)
+_GROUPS = (
+    cubes,
+    exchange,
+    segmenting,
+    agreement,
+    cropping,
+    splitting,
+    generating,
+    inverting,
+    ablating,
+    results,
+    benching,
+)
 
 __all__ = ["BAD_INPUT", "DONE", "FAILED", "build_parser", "main"]
 

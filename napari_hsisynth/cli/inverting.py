@@ -1,0 +1,58 @@
+"""The verb invert: photographs to cubes without a trained model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from napari_hsisynth.cli.parser import DONE, Verbs, wavelengths
+from napari_hsisynth.terminal import Output
+
+
+def invert(args: argparse.Namespace, out: Output) -> int:
+    """Make cubes of photographs by the optics of skin; nothing is trained."""
+    from napari_hsisynth.photo_inversion import NOTE, invert_photographs
+
+    def progress(done: int, total: int, share: float) -> None:
+        out.progress(done, total, unit="photographs", extra=f"{share:.0%} of the next" if done < total else "")
+
+    report = invert_photographs(
+        args.photographs,
+        args.out,
+        wavelengths_nm=args.wavelengths,
+        like=args.like,
+        format=args.format,
+        maps=args.maps,
+        replace=args.replace,
+        progress=progress,
+    )
+    out.notes([NOTE, *report.notes, *(f"left out: {name} ({reason})" for name, reason in report.skipped)])
+    for text, count in report.problems.items():
+        out.note(f"{count:,} of {report.pixels:,} pixels are {text}")
+    out.result(
+        {
+            "out": str(args.out),
+            "cubes": [str(path) for path in report.cubes],
+            "skipped": [{"photograph": name, "reason": reason} for name, reason in report.skipped],
+            "pixels": report.pixels,
+            "problems": dict(report.problems),
+            "notes": [NOTE, *report.notes],
+        },
+        f"{len(report.cubes)} cubes in {args.out}",
+    )
+    return DONE
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add the verb of this file."""
+    p = verbs.add("invert", invert)
+    p.add_argument("photographs", type=Path, metavar="PHOTO_OR_DIR", help="a JPEG, PNG or TIFF, or a folder of them")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the cubes")
+    bands = p.add_mutually_exclusive_group()
+    bands.add_argument("--like", type=Path, metavar="STUDY", help="bands and gain of this study's camera")
+    bands.add_argument(
+        "--wavelengths", type=wavelengths, metavar="NM", help="465,476,... or 465:630:16 (default: 465:630:16)"
+    )
+    p.add_argument("--format", default="npz", metavar="NAME", help="the format to write (default: npz)")
+    p.add_argument("--maps", action="store_true", help="also write melanin, blood, light and residual of every pixel")
+    p.add_argument("--replace", action="store_true", help="replace cubes of the same names")

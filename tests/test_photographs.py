@@ -1,0 +1,105 @@
+"""Photographs from files: orientation, depth, transparency, profiles, and what is refused."""
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms, ImageOps
+
+from napari_hsisynth.errors import InputError
+from napari_hsisynth.photographs import find_photographs, linear_light, read_photograph, srgb
+
+PIXELS = np.random.default_rng(0).integers(1, 255, (5, 7, 3), dtype=np.uint8)
+
+
+def as_read(pixels):
+    """What a file of 8-bit pixels (y, x, 3) should be read as."""
+    return np.moveaxis(pixels, 2, 0).astype(np.float32) / 255
+
+
+def test_values_of_a_file_without_loss_are_kept(tmp_path):
+    for name in ("a.png", "a.tif"):
+        Image.fromarray(PIXELS).save(tmp_path / name)
+        read = read_photograph(tmp_path / name)
+        assert read.dtype == np.float32
+        np.testing.assert_array_equal(read, as_read(PIXELS))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_upright(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(PIXELS).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as stored:
+        expected = as_read(np.asarray(ImageOps.exif_transpose(stored)))
+    np.testing.assert_array_equal(read_photograph(tmp_path / "a.png"), expected)
+    deep = PIXELS.astype(np.uint16) * 257
+    tifffile.imwrite(
+        tmp_path / "deep.tif", deep, photometric="rgb", extratags=[(0x0112, "H", 1, orientation, True)], metadata=None
+    )
+    np.testing.assert_allclose(read_photograph(tmp_path / "deep.tif"), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_sixteen_bits_of_a_tiff_are_kept(tmp_path, planar):
+    deep = np.random.default_rng(1).integers(0, 65536, (5, 7, 3), dtype=np.uint16)
+    stored = deep if planar == "contig" else np.moveaxis(deep, 2, 0)
+    tifffile.imwrite(tmp_path / "deep.tif", stored, photometric="rgb", planarconfig=planar)
+    np.testing.assert_allclose(
+        read_photograph(tmp_path / "deep.tif"), np.moveaxis(deep, 2, 0).astype(np.float64) / 65535, atol=1e-7
+    )
+
+
+def test_clear_pixels_have_no_colour(tmp_path):
+    pixels = np.dstack([PIXELS, np.full(PIXELS.shape[:2], 255, np.uint8)])
+    pixels[1, 2, 3] = 0
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    read = read_photograph(tmp_path / "a.png")
+    assert np.isnan(read[:, 1, 2]).all()
+    assert np.isnan(read).sum() == 3
+
+
+def test_an_embedded_profile_is_applied(tmp_path):
+    """A profile of another white and curve changes the values as Pillow's own engine says; that of sRGB does not."""
+    image = Image.fromarray(PIXELS)
+    own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image.save(tmp_path / "a.png", icc_profile=own)
+    assert np.abs(read_photograph(tmp_path / "a.png") - as_read(PIXELS)).max() <= 1.01 / 255
+
+
+def test_what_is_no_colour_photograph_is_refused(tmp_path):
+    Image.fromarray(PIXELS[..., 0]).save(tmp_path / "grey.png")
+    (tmp_path / "text.jpg").write_text("no picture")
+    Image.fromarray(np.tile(PIXELS, (20, 20, 1))).save(tmp_path / "whole.jpg")
+    content = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "half.jpg").write_bytes(content[: len(content) // 2])
+    for name, words in (("grey.png", "grey"), ("text.jpg", "not a photograph"), ("half.jpg", "cannot|can be read")):
+        with pytest.raises(InputError, match=words) as error:
+            read_photograph(tmp_path / name)
+        assert name in str(error.value)
+    with pytest.raises(InputError, match="No such file"):
+        read_photograph(tmp_path / "none.jpg")
+
+
+def test_a_folder_gives_its_photographs_by_name(tmp_path):
+    for name in ("b.JPG", "a.png", "c.tiff", "notes.txt", ".hidden.jpg"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    assert [path.name for path in find_photographs(tmp_path)] == ["a.png", "b.JPG", "c.tiff"]
+    assert find_photographs(tmp_path / "a.png") == [tmp_path / "a.png"]
+    with pytest.raises(InputError, match="no photographs"):
+        find_photographs(tmp_path / "folder.png")
+    with pytest.raises(InputError, match="no such"):
+        find_photographs(tmp_path / "none")
+
+
+@settings(max_examples=50)
+@given(st.floats(-0.5, 3))
+def test_encoding_is_undone(value):
+    assert float(linear_light(srgb(value))) == pytest.approx(value, abs=1e-6)
+
+
+def test_encoding_has_the_values_of_the_standard():
+    """IEC 61966-2-1: 0.0031308 meets 12.92 times it; middle grey of 18 % is at .461."""
+    np.testing.assert_allclose(srgb([0.0, 0.0031308, 0.18, 1.0]), [0, 0.040450, 0.46136, 1], atol=2e-5)
