@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_hsisynth.composite.bands import band_mean, default_bands, rgb_bands, single_band
+from napari_hsisynth.composite.camera_curves import camera_rgb_weights
 from napari_hsisynth.composite.colour import cie1931_rgb_weights, colour_matching, rgb_cie1931
 from napari_hsisynth.composite.illuminants import ILLUMINANTS, illuminant_power
 from napari_hsisynth.composite.principal import pca3
@@ -31,6 +32,7 @@ __all__ = [
     "Tick",
     "View",
     "band_mean",
+    "camera_rgb_weights",
     "check_view",
     "cie1931_rgb_weights",
     "colour_matching",

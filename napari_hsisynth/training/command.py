@@ -83,6 +83,7 @@ def _checked(args: argparse.Namespace) -> tuple[ModelConfig, Study, str | None]:
         path = _training("initial_weights").found_run(config.init, study.runs_dir).path
         config = config.model_copy(update={"init": str(path)})
         _training("initial_weights").check_family(RunFolder(path), config)
+    config = _with_full_paths(config, study)
     diagnosis = None if args.diagnosis is None else Diagnosis.parse(args.diagnosis, where="--diagnosis").value
     records = study.crops()
     if not records:
@@ -91,6 +92,20 @@ def _checked(args: argparse.Namespace) -> tuple[ModelConfig, Study, str | None]:
     if diagnosis is not None and diagnosis not in there:
         raise InputError(f"no crops of {diagnosis}", where=study.root, fix=f"there are: {', '.join(sorted(there))}")
     return config, study, diagnosis
+
+
+def _with_full_paths(config: ModelConfig, study: Study) -> ModelConfig:
+    """A model's photographs and camera as full paths, once they are there and can be used."""
+    changes = {}
+    if photos := getattr(config, "photos", ""):
+        changes["photos"] = str(Path(photos).expanduser().absolute())
+        _training("photos").photo_files(changes["photos"])
+    if camera := getattr(config, "camera", ""):
+        known = _training("camera")
+        if camera != known.OBSERVER:
+            changes["camera"] = camera = str(Path(camera).expanduser().absolute())
+        known.rgb_weights(camera, study.wavelengths_nm)
+    return config.model_copy(update=changes)
 
 
 def settings(model: str | None, preset: str | None, file: Path | None, changes: list[str]) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from napari_hsisynth.training.guard import WINDOW_STEPS, Guard, Statistics
 from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes import Recipe
 from napari_hsisynth.training.reporting import Report
+from napari_hsisynth.training.rgb_sources import OtherRenders, RGBSource
 from napari_hsisynth.training.roll_back import MOST_ROLL_BACKS, slowed
 from napari_hsisynth.training.seeds import derive
 
@@ -70,6 +71,8 @@ class Training:
         Asked before every batch.
     images, steps, best, guard, roll_backs : int, int, dict, Guard, list
         Where to go on from.
+    photos : RGBSource, optional
+        Photographs for a recipe that needs RGB images; each step is given as many as there are images in its batch.
     begin : callable
         Called once the recipe is prepared for a new run, for example to take other first weights; returns warnings.
     """
@@ -90,6 +93,7 @@ class Training:
     best: dict[str, Any] = field(default_factory=dict)
     guard: Guard = field(default_factory=Guard)
     roll_backs: list[dict[str, Any]] = field(default_factory=list)
+    photos: RGBSource | None = None
     begin: Callable[[], Sequence[str]] = tuple
 
     def fit(self) -> str:
@@ -106,6 +110,8 @@ class Training:
         sums: dict[str, Tensor] = {}
         summed = 0
         if not self.images:
+            if "rgb" in recipe.needs:
+                cast(Any, recipe).set_wavelengths(self.train.wavelengths_nm)
             spectra = data.spectra(_PREPARED_SPECTRA, derive(config.seed, "spectra"))
             for warning in [*(recipe.prepare(spectra, self.normalisation) or ()), *self.begin()]:
                 if writes:
@@ -116,6 +122,10 @@ class Training:
         def draw(count: int) -> Batch:
             return augment(data.draw(count))
 
+        photos = self.photos
+        if photos is None and getattr(recipe, "unpaired", False):
+            photos = OtherRenders(data, config.seed, recipe, augment)
+
         while self.images < config.max_images:
             if self._stop_asked():
                 if writes and saved_at != self.images:
@@ -125,7 +135,10 @@ class Training:
             torch.manual_seed(derive(config.seed, "step", self.images))
             count = min(config.batch_size, config.max_images - self.images)
             order = batch_order(self.images, len(data), count, config.seed)
-            scalars = recipe.step(augment(data.batch(order, rank=rank, world=world)))
+            batch = augment(data.batch(order, rank=rank, world=world))
+            if photos is not None:
+                batch = replace(batch, rgb=photos.draw(self.images, count, rank=rank, world=world))
+            scalars = recipe.step(batch)
             sums = {name: value + sums.get(name, 0) for name, value in scalars.items()}
             summed += 1
             before, self.images = self.images, self.images + count

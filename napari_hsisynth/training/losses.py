@@ -27,6 +27,19 @@ def generator_loss(fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
+def least_squares_critic_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Half of how far scores, of any shape, are from 1 for real and from 0 for generated images, squared.
+
+    Mao et al. 2017, arXiv 1611.04076; the half slows the critic down beside its generator, as in CycleGAN.
+    """
+    return ((real - 1).square().mean() + fake.square().mean()) / 2
+
+
+def least_squares_generator_loss(fake: Tensor) -> Tensor:
+    """What a generator makes small with it: how far the scores of its images are from 1, squared."""
+    return (fake - 1).square().mean()
+
+
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
     """Mean squared deviation from 1 of the critic's gradient norm, between real and generated images.
 

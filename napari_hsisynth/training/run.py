@@ -27,8 +27,10 @@ from napari_hsisynth.training.initial_weights import check_family, found_run, ta
 from napari_hsisynth.training.loggers import check_logger, open_log
 from napari_hsisynth.training.loop import Diverged, Training
 from napari_hsisynth.training.normalisation import Normalisation
+from napari_hsisynth.training.photos import load_photos
 from napari_hsisynth.training.recipes import Recipe, recipe_for
 from napari_hsisynth.training.reporting import Report, Screen
+from napari_hsisynth.training.rgb_sources import PhotoSource
 from napari_hsisynth.training.stopping import stop_requests
 
 __all__ = ["TrainingFailed", "is_first_process", "launch", "resume", "train"]
@@ -180,15 +182,24 @@ def _fit(
         report.started(device, resumed_at)
     with report, stop_requests(run) as should_stop:
         images, val, warnings = _load(study, config, diagnosis)
+        folder = getattr(config, "photos", "")
+        photos = load_photos(folder, config.image_size) if folder else None
         if kept is not None and kept.fingerprint != images.fingerprint:
             raise InputError(
                 "the training crops are not those this run began with", where=run.path, fix="start a new run"
             )
+        stored = run.config
+        if photos is not None:
+            warnings += photos.warnings
+            if kept is not None and stored["run"].get("photos_fingerprint") != photos.fingerprint:
+                raise InputError(
+                    "the photographs are not those this run began with", where=folder, fix="start a new run"
+                )
+            stored["run"]["photos_fingerprint"] = photos.fingerprint
         if kept is None:
             normalisation = Normalisation.fit(images.images)
         else:
             normalisation = Normalisation.from_json(kept.normalisation)
-        stored = run.config
         classes = tuple(kept.classes) if kept else _classes(images, config)
         if writes:
             for message in warnings:
@@ -203,6 +214,8 @@ def _fit(
             training = Training(
                 run, config, recipe, images, val, normalisation, diagnosis, report, should_stop, fabric, classes
             )
+            if photos is not None:
+                training.photos = PhotoSource(photos, config.seed, fabric.device)
             if kept is None and config.init:
                 training.begin = partial(_begin, recipe, study, config, classes, run, writes)
             if kept is not None:

@@ -4,21 +4,25 @@ Every field has bounds, a unit (``json_schema_extra={"unit": ...}``) and a one-l
 loads no torch.
 """
 
+from napari_hsisynth.training.config.cyclegan import CycleGANConfig
 from napari_hsisynth.training.config.data_summary import DataSummary, data_summary
 from napari_hsisynth.training.config.dcgan import DCGANConfig
 from napari_hsisynth.training.config.families import MODELS, PRESETS
 from napari_hsisynth.training.config.fastgan import FastGANConfig
 from napari_hsisynth.training.config.parsing import check_bands, describe_allowed, parse
 from napari_hsisynth.training.config.shared import ModelConfig
+from napari_hsisynth.training.config.shs_gan import SHSGANConfig
 from napari_hsisynth.training.config.vae import VAEConfig
 
 __all__ = [
     "MODELS",
     "PRESETS",
+    "CycleGANConfig",
     "DCGANConfig",
     "DataSummary",
     "FastGANConfig",
     "ModelConfig",
+    "SHSGANConfig",
     "VAEConfig",
     "check_bands",
     "data_summary",

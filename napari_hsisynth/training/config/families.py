@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_hsisynth.training.config import dcgan, fastgan, vae
+from napari_hsisynth.training.config import cyclegan, dcgan, fastgan, shs_gan, vae
 from napari_hsisynth.training.config.shared import ModelConfig
 
 #: The configuration of each.
@@ -12,6 +12,8 @@ MODELS: dict[str, type[ModelConfig]] = {
     "vae": vae.VAEConfig,
     "dcgan": dcgan.DCGANConfig,
     "fastgan": fastgan.FastGANConfig,
+    "shs-gan": shs_gan.SHSGANConfig,
+    "cyclegan": cyclegan.CycleGANConfig,
 }
 
 #: Named starting points of each, as changes of the defaults.
@@ -19,4 +21,6 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "vae": vae.PRESETS,
     "dcgan": dcgan.PRESETS,
     "fastgan": fastgan.PRESETS,
+    "shs-gan": shs_gan.PRESETS,
+    "cyclegan": cyclegan.PRESETS,
 }

@@ -29,7 +29,9 @@ class Recipe(Protocol):
     """
 
     #: What a sample must be told besides its class: "masks", "rgb", both or nothing, see `Condition`. A family that
-    #: needs "rgb" also has ``render(images)``: how normalised images look, sRGB in [0, 1], shape (n, 3, y, x).
+    #: needs "rgb" also has ``render(images)``: how normalised images look, sRGB in [0, 1], shape (n, 3, y, x); and
+    #: ``set_wavelengths(wavelengths_nm)``, called before `prepare`. If it is ``unpaired``, the RGB images of a step are
+    #: of other crops than its own also where there are no photographs.
     needs: frozenset[str]
 
     def __init__(self, config: Any, bands: int, classes: int = 1) -> None: ...
@@ -99,6 +101,8 @@ _HOMES = {
     "vae": "napari_hsisynth.training.recipes.vae",
     "dcgan": "napari_hsisynth.training.recipes.dcgan",
     "fastgan": "napari_hsisynth.training.recipes.fastgan",
+    "shs-gan": "napari_hsisynth.training.recipes.shs_gan",
+    "cyclegan": "napari_hsisynth.training.recipes.cyclegan",
 }
 
 

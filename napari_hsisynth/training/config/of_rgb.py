@@ -1,0 +1,32 @@
+"""What the families that make cubes of RGB images have in common."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from napari_hsisynth.training.config.shared import ModelConfig, setting
+
+
+class RGBModelConfig(ModelConfig):
+    """An RGB image tells what a sample shows; there is no noise, and `latent_dim` is not used."""
+
+    photos: str = setting(
+        "",
+        "Folder of dermoscopy photographs to learn from, searched with all folders in it; empty: how the training "
+        "crops themselves look",
+    )
+    camera: str = setting(
+        "cie1931",
+        "How a cube looks: cie1931, or a CSV file of a camera's sensitivities with the columns wavelength_nm,r,g,b",
+    )
+    base: Literal["linear", "none"] = setting(
+        "linear",
+        "What the network adds to: a linear regression from RGB to spectra that is fitted to the training crops, or "
+        "nothing",
+    )
+    paired_weight: float = setting(
+        0.0,
+        "Weight of the mean absolute difference from each training crop, made of its own RGB; 0 learns without pairs",
+        ge=0,
+        le=10_000,
+    )

@@ -1,0 +1,232 @@
+"""Training of CycleGAN between RGB images and cubes, without pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from napari_hsisynth.models.cyclegan import CubeFromRGB, PatchCritic, RGBFromCube, strided_for
+from napari_hsisynth.training.batch import Batch
+from napari_hsisynth.training.condition import Condition
+from napari_hsisynth.training.config import CycleGANConfig
+from napari_hsisynth.training.ema import Average
+from napari_hsisynth.training.image_pool import ImagePool
+from napari_hsisynth.training.losses import least_squares_critic_loss, least_squares_generator_loss
+from napari_hsisynth.training.normalisation import Normalisation
+from napari_hsisynth.training.recipes.adversarial import all_finite, descend
+from napari_hsisynth.training.recipes.from_rgb import (
+    View,
+    base_for,
+    fit_base,
+    generated,
+    notes_on,
+    paired_figures,
+    sampled,
+)
+from napari_hsisynth.training.recipes.registry import register
+from napari_hsisynth.training.spectral_basis import decoder_for, fit_basis
+
+#: The learning rate never falls below this part of it.
+_LEAST_RATE = 0.01
+
+
+@register("cyclegan")
+class CycleGANRecipe:
+    """After Zhu, Park, Isola and Efros (2017), arXiv 1703.10593.
+
+    One generator makes cubes of RGB images, the other RGB images of cubes; a critic of patches for each kind of image,
+    by least squares, sees what they make and earlier images of theirs. An image that went there and back must be what
+    it was. The paper's identity term, an image of the goal's kind passed through unchanged, has no meaning between 3
+    channels and many; through the fixed map it would be the one of pairs, which `paired_weight` adds.
+
+    Parameters
+    ----------
+    config : CycleGANConfig
+        Settings.
+    bands : int
+        Number of spectral bands.
+    classes : int
+        Diagnoses that all networks are told; 1 for none.
+    """
+
+    needs: frozenset[str] = frozenset({"rgb"})
+    #: The RGB images of a step are to be of other lesions than its cubes, also where there are no photographs.
+    unpaired = True
+
+    def __init__(self, config: CycleGANConfig, bands: int, classes: int = 1) -> None:
+        self.config = config
+        spectra = decoder_for(config, bands)
+        shared: dict[str, Any] = {"width": config.width, "blocks": config.blocks, "classes": classes}
+        critics: dict[str, Any] = {
+            "width": config.critic_width,
+            "strided": strided_for(config.image_size),
+            "classes": classes,
+        }
+        self.plain_to_cube = CubeFromRGB(bands, spectra=spectra, base=base_for(config, spectra), **shared)
+        self.plain_to_rgb = RGBFromCube(bands, **shared)
+        self.plain_cube_critic, self.plain_rgb_critic = PatchCritic(bands, **critics), PatchCritic(3, **critics)
+        self.average = Average(self.plain_to_cube, config.ema_decay)
+        self.to_cube: Any = self.plain_to_cube
+        self.to_rgb: Any = self.plain_to_rgb
+        self.cube_critic: Any = self.plain_cube_critic
+        self.rgb_critic: Any = self.plain_rgb_critic
+        self.generators = nn.ModuleList([self.plain_to_cube, self.plain_to_rgb])
+        self.critics = nn.ModuleList([self.plain_cube_critic, self.plain_rgb_critic])
+        self.pools = {"cubes": ImagePool(config.pool_size), "rgb": ImagePool(config.pool_size)}
+        self.view = View(config.camera, bands)
+        self.optimisers: dict[str, torch.optim.Optimizer] = {}
+        self.images = 0
+        self.fabric: Any = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.average.network.parameters()).device
+
+    def to(self, device: torch.device) -> None:
+        """Move the averaged generator and the view to `device`."""
+        self.average.network.to(device)
+        self.view.map.to(device)
+
+    def setup(self, fabric: Any) -> None:
+        """Move everything to Fabric's device and make the optimisers."""
+        self.fabric = fabric
+        self.to(fabric.device)
+        for network in (self.generators, self.critics, self.average.network):
+            network.to(fabric.device)
+            if fabric.device.type == "cuda":
+                network.to(memory_format=torch.channels_last)
+        if self.config.compile:
+            self.to_cube, self.to_rgb = torch.compile(self.plain_to_cube), torch.compile(self.plain_to_rgb)
+            self.cube_critic = torch.compile(self.plain_cube_critic)
+            self.rgb_critic = torch.compile(self.plain_rgb_critic)
+        for name, network in (("generators", self.generators), ("critics", self.critics)):
+            self.optimisers[name] = torch.optim.Adam(network.parameters(), lr=self.config.lr, betas=(0.5, 0.999))
+
+    def set_wavelengths(self, wavelengths_nm: ArrayLike) -> None:
+        """Learn where the bands are, nm, shape (bands,)."""
+        self.view.set_wavelengths(wavelengths_nm)
+
+    def prepare(self, spectra: Tensor, normalisation: Normalisation) -> list[str]:
+        """Fix how a cube looks, the spectral basis and the linear base."""
+        generators = [self.plain_to_cube, self.average.network]
+        self.view.fit(spectra, normalisation)
+        warnings = fit_basis([generator.spectra for generator in generators], spectra, normalisation)
+        fit_base(generators, self.view, spectra)
+        return [*warnings, *notes_on(self.config)]
+
+    def render(self, images: Tensor) -> Tensor:
+        """How normalised images look, sRGB in [0, 1], shape (n, 3, y, x)."""
+        return self.view.of(images)
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        """One step of both generators, then one of both critics."""
+        rgb = self.view.told(batch)
+        cubes, seen, scalars = self._generator_step(batch, rgb)
+        scalars |= self._critic_step(batch, rgb, cubes, seen)
+        self._slow_down(batch.total)
+        return scalars
+
+    def _generator_step(self, batch: Batch, rgb: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Return the cubes and the RGB images made, without gradients, and scalars."""
+        config, told = self.config, batch.classes
+        with self.fabric.autocast():
+            cubes, seen = self.to_cube(rgb, told), self.to_rgb(batch.images, told)
+            rgb_again, cubes_again = self.to_rgb(cubes, told), self.to_cube(seen, told)
+            scores = self.cube_critic(cubes, told), self.rgb_critic(_signed(seen), told)
+        cycle_error = (cubes_again - batch.images).abs().mean() + (_signed(rgb_again) - _signed(rgb)).abs().mean()
+        loss = sum(map(least_squares_generator_loss, scores)) + config.cycle_weight * cycle_error
+        scalars = {"cycle_error": cycle_error.detach()}
+        if config.paired_weight:
+            with self.fabric.autocast():
+                pairs = self.to_cube(self.render(batch.images), told)
+            paired_error = (pairs - batch.images).abs().mean()
+            loss = loss + config.paired_weight * paired_error
+            scalars["paired_error"] = paired_error.detach()
+        descend(self.fabric, self.generators, self.optimisers["generators"], loss)
+        self.average.update(self.plain_to_cube)
+        return cubes.detach(), seen.detach(), {"generator_loss": loss.detach(), **scalars}
+
+    def _critic_step(self, batch: Batch, rgb: Tensor, cubes: Tensor, seen: Tensor) -> dict[str, Tensor]:
+        cubes = self.pools["cubes"].exchange_all(self.fabric, cubes, batch)
+        seen = self.pools["rgb"].exchange_all(self.fabric, seen, batch)
+        with self.fabric.autocast():
+            real, fake = self.cube_critic(batch.images, batch.classes), self.cube_critic(cubes, batch.classes)
+            real_rgb = self.rgb_critic(_signed(rgb), batch.classes)
+            fake_rgb = self.rgb_critic(_signed(seen), batch.classes)
+        loss = least_squares_critic_loss(real, fake) + least_squares_critic_loss(real_rgb, fake_rgb)
+        descend(self.fabric, self.critics, self.optimisers["critics"], loss)
+        return {"loss": loss.detach(), "real_score": real.detach().mean(), "fake_score": fake.detach().mean()}
+
+    def _slow_down(self, shown: int) -> None:
+        """Let the learning rates fall in a straight line over the second half of the training."""
+        # by factors of what they are: going back after a divergence halves them for good
+        before, self.images = self._rate(), self.images + shown
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] *= self._rate() / before
+
+    def _rate(self) -> float:
+        return max(_LEAST_RATE, min(1.0, 2 - 2 * self.images / self.config.max_images))
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Both generators, both critics and the averaged generator of cubes; the view belongs to the data."""
+        return {
+            "to_cube": self.plain_to_cube,
+            "to_rgb": self.plain_to_rgb,
+            "cube_critic": self.plain_cube_critic,
+            "rgb_critic": self.plain_rgb_critic,
+            "average": self.average.network,
+        }
+
+    def healthy(self) -> bool:
+        """Whether every weight of the networks is finite."""
+        return all_finite((self.generators, self.critics))
+
+    def validate(self, held_out: Batch, seed: int) -> dict[str, float]:
+        """How far held-out images are from what the averaged generator makes of their own RGB."""
+        return paired_figures(self, held_out)
+
+    def fit_latents(self, draw: Callable[[int], Batch]) -> None:
+        """There are none."""
+
+    def sample(self, noise: Tensor, condition: Condition) -> Tensor:
+        """Normalised images of the RGB images of `condition`; the noise decides nothing."""
+        return sampled(self, condition)
+
+    def reconstruct(self, images: Tensor, classes: Tensor) -> Tensor:
+        """What is made of how normalised images (n, bands, y, x) look."""
+        return generated(self, self.render(images), classes)
+
+    def state(self) -> dict[str, Any]:
+        """Weights, averaged weights, optimisers, pools, the fixed map and the number of images shown."""
+        return {
+            **{name: network.state_dict() for name, network in self.networks().items()},
+            "average_steps": self.average.steps,
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+            "pools": {name: pool.state() for name, pool in self.pools.items()},
+            "rgb_map": self.view.map.state_dict(),
+            "images": self.images,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state` gave."""
+        for name, network in self.networks().items():
+            network.load_state_dict(state[name])
+        self.average.steps = int(state["average_steps"])
+        self.view.map.load_state_dict(state["rgb_map"])
+        if self.optimisers:  # not where samples are only drawn
+            for name, optimiser in self.optimisers.items():
+                optimiser.load_state_dict(state["optimisers"][name])
+            for name, pool in self.pools.items():
+                pool.load_state(state["pools"][name], self.device)
+        self.images = int(state["images"])
+
+
+def _signed(rgb: Tensor) -> Tensor:
+    """[0, 1] as [-1, 1], the paper's range, to which its weights belong."""
+    return 2 * rgb - 1
