@@ -172,11 +172,3 @@ def test_two_processes_learn_what_one_learns(study, photos, monkeypatch, name):
     assert errors[1] == pytest.approx(errors[0], rel=1e-3)
     for name, value in kept(found[0])["average"].items():
         torch.testing.assert_close(kept(found[1])["average"][name], value, rtol=1e-3, atol=2e-3)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("precision", ["32", "bf16"])
-@pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_trains_compiled(study, small, name, precision):
-    config = small(**FAMILIES[name], precision=precision, compile=True, max_images=24, image_size=64)
-    assert runs.train(study.root, config, diagnosis=None, run=new_run(study.root, name))["status"] == "done"

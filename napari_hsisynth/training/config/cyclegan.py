@@ -44,7 +44,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "width": 16,
         "critic_width": 16,
         "blocks": 4,
-        "max_images": 12_000,
+        "max_images": 8_000,
         "preview_every": 2_000,
         "checkpoint_every": 2_000,
     },

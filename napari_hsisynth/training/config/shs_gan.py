@@ -12,6 +12,13 @@ class SHSGANConfig(RGBModelConfig):
     """From RGB images to cubes: a U-Net against a critic of space and spectrum, held to the colours it was shown."""
 
     model: Literal["shs-gan"] = "shs-gan"
+    paired_weight: float = setting(
+        100.0,
+        "Weight of the mean absolute difference from each training crop, made of its own RGB; 0 learns without pairs, "
+        "as published",
+        ge=0,
+        le=10_000,
+    )
     lr: float = setting(1e-4, "Learning rate of both optimisers", gt=0, le=1, allow_inf_nan=False)
     rgb_weight: float = setting(
         100.0,
@@ -48,7 +55,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "width": 16,
         "critic_width": 16,
         "n_critic": 2,
-        "max_images": 12_000,
+        "max_images": 8_000,
         "preview_every": 2_000,
         "checkpoint_every": 2_000,
     },

@@ -37,8 +37,9 @@ class SHSGANRecipe:
 
     The critic learns the Wasserstein distance, with gradient penalty, by two arms: 3-D convolutions over (band, y, x),
     and 2-D ones over the Fourier magnitudes along the bands. The generator learns by the critic, and by how far its
-    cubes, seen through the fixed map, are from the image they were made of. No pairs are needed; `paired_weight` adds
-    them. Every call of `step` is one step of the critic; every `n_critic`-th is also one of the generator.
+    cubes, seen through the fixed map, are from the image they were made of. As published that needs no pairs of image
+    and cube; `paired_weight` adds those of the training crops. Every call of `step` is one step of the critic; every
+    `n_critic`-th is also one of the generator.
 
     Parameters
     ----------
