@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import shutil
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
@@ -32,6 +32,11 @@ _SPLITS = {
 }
 #: Threads that write cubes while the next ones are drawn: each waits for the disk most of the time.
 _WRITERS = 4
+#: What the verb takes of `sample`.
+_WISHES = (
+    *("n", "seed", "out", "checkpoint", "diagnosis", "device"),
+    *("mask", "rgb", "truncation", "interpolate", "mix"),
+)
 
 
 class RunLike(Protocol):
@@ -43,28 +48,38 @@ class RunLike(Protocol):
 def sample(
     run: RunLike | str | os.PathLike[str],
     *,
-    n: int,
-    seed: int,
+    n: int | None = None,
+    seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     checkpoint: str = "last",
     device: str = "auto",
     diagnosis: str | None = None,
+    mask: str | os.PathLike[str] | None = None,
+    rgb: str | os.PathLike[str] | None = None,
+    truncation: float = 1.0,
+    interpolate: int | None = None,
+    mix: int | None = None,
     fabric: Any = None,
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    warn: Callable[[str], None] = warnings.warn,
 ) -> Path:
     """Draw synthetic cubes from a trained run and write them in the form of crops.
 
-    Cube number i of a seed is decided by (seed, i) alone: asking for more cubes adds to the first ones. What is already
-    there is kept, so the same call again does nothing, and an interrupted one is finished. On the CPU it is the same
-    to the bit whether one process draws or several.
+    Cube number i of a seed is decided by (seed, i) and what it is to show alone: asking for more cubes adds to the
+    first ones. What is already there is kept, so the same call again does nothing, and an interrupted one is finished.
+    On the CPU it is the same to the bit whether one process draws or several.
+
+    A model that is shown lesion masks or RGB images takes by default those of the run's own study, of the training
+    split only: held-out ones would leak into a synthetic set. Their order is decided by the seed, and each is shown
+    once before one is shown again; a class-conditional model is shown those of each cube's diagnosis.
 
     Parameters
     ----------
     run : RunFolder or path-like
         A training run.
-    n : int
-        Number of cubes.
+    n : int, optional
+        Number of cubes; by default 16, or one per photograph if `rgb` is given.
     seed : int
         Any integer.
     out : path-like, optional
@@ -75,38 +90,69 @@ def sample(
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     diagnosis : str, optional
-        What a class-conditional model is to draw; by default its diagnoses in turn. Another model draws its own only.
+        What a class-conditional model is to draw; by default its diagnoses in turn. A conditioned model of several
+        diagnoses shows crops of this one, or what is given is said to be of it; another model draws its own only.
+    mask : path-like, optional
+        Lesions to draw: PNG, TIFF, BMP, ``.npy`` or ``.npz`` (all that is not zero is the lesion), a folder of such, a
+        folder with ``crops.csv``, or the id of a crop of the study. Taken in turn, scaled to the model's size by their
+        shorter side and cut at the centre. Of a folder, masks without lesion or without skin are left out.
+    rgb : path-like, optional
+        Photographs that the cubes are to be seen as, treated likewise: JPEG, PNG, TIFF or BMP, a folder of such (and
+        of folders), a folder with ``crops.csv``, or the id of a crop. Of a folder, unreadable ones are left out.
+    truncation : float
+        The noise is multiplied by it, 0 < truncation <= 1: below 1, cubes are more alike and fewer of them are odd.
+    interpolate : int, optional
+        Cubes on the spherical way from the noise of each seed to that of the next; what they show changes with the
+        seed. `n` counts all of them.
+    mix : int, optional
+        Another seed: its cube i gives the noise of the fine layers, cube i of `seed` that of the coarse ones.
     fabric : lightning.fabric.Fabric, optional
         From `launch`: each process draws its share of the cubes, all with the same arguments, on Fabric's device.
     progress : callable, optional
         Called with (done, total) cubes.
     stop : callable, optional
         Asked between batches; true ends early, with a complete index of what is there.
+    warn : callable
+        Told what is left out and what is odd, one sentence each.
 
     Returns
     -------
     pathlib.Path
-        The folder, with ``crops.csv``. All masks are empty (``mask_source`` "none"): lesions are found when measured.
+        The folder, with ``crops.csv``. A cube made to show a mask or a crop has that mask (``mask_source``
+        "conditioning"), others an empty one ("none"): their lesions are found when measured. ``condition`` names what
+        each was to show, its provenance holds the SHA-256 of that file too.
 
     Raises
     ------
     InputError
-        If the run has no such checkpoint or cannot draw that diagnosis, the folder holds cubes of another
-        checkpoint, or the disk has no room.
+        If the run has no such checkpoint, cannot draw that diagnosis or be shown that, the folder holds cubes of
+        another checkpoint, or the disk has no room.
     MissingExtraError
         If torch is not installed.
     """
-    if n < 1:
+    if n is not None and n < 1:
         raise InputError(f"{n} cubes are not a number to draw", where="n", fix="ask for 1 or more")
     rank, world = (0, 1) if fabric is None else (fabric.global_rank, fabric.world_size)
     generator = _generator(run, checkpoint, device if fabric is None else fabric.device)
     files = _training("synthetic_cubes")
-    wanted = files.cubes_asked_for(generator, n, seed, diagnosis)
+    wanted = files.cubes_asked_for(
+        generator,
+        n,
+        seed,
+        diagnosis,
+        mask=mask,
+        rgb=rgb,
+        tools=_training("latents").LatentTools(truncation, interpolate, mix),
+        warn=warn if rank == 0 else lambda message: None,  # the first process speaks for all
+    )
+    n, records = len(wanted), [one.record for one in wanted]
     place, refusal = "", ""
     missing: list[int] = []
     if rank == 0:
         try:
-            place, missing = _prepared(generator, wanted, None if out is None else Path(out))
+            place, missing = _training("synthetic_folder").prepared(
+                generator, records, None if out is None else Path(out)
+            )
         except InputError as error:
             if world == 1:
                 raise
@@ -116,10 +162,18 @@ def sample(
     if refusal:
         raise InputError(refusal)
     folder = Path(place)
-    index = files.GrowingIndex(folder, wanted) if rank == 0 else None
+    index = files.GrowingIndex(folder, records) if rank == 0 else None
     stopped = False
-    with ThreadPoolExecutor(_WRITERS, "cubes") as writers:
+    with ThreadPoolExecutor(_WRITERS, "cubes") as threads:
         writing: list[Future[None]] = []
+
+        def read(first: int) -> list[tuple[Any, Future[Any]]]:
+            """The cubes of a round that this process draws, and what they are to show, which is being read."""
+            begin = first + rank * generator.batch
+            ours = [wanted[i] for i in missing[begin : begin + generator.batch]]
+            return [(one, threads.submit(files.read_shown, generator, one)) for one in ours]
+
+        reading = read(0)
         for first in range(0, len(missing), generator.batch * world):
             if progress is not None:
                 progress(n - len(missing) + first, n)
@@ -128,13 +182,13 @@ def sample(
                 stopped = fabric.broadcast(stopped, src=0)
             if stopped:
                 break
-            begin = first + rank * generator.batch
-            records = [wanted[i] for i in missing[begin : begin + generator.batch]]
-            cubes = _draw(generator, records)
+            ours, shown = [one for one, _ in reading], [read_one.result() for _, read_one in reading]
+            reading = read(first + generator.batch * world)  # while these are drawn
+            cubes = files.draw(generator, ours, shown)
             _wait(writing)  # those of the round before were written while these were drawn
             writing = [
-                writers.submit(files.write_cube, folder, generator, record, data)
-                for record, data in zip(records, cubes, strict=True)
+                threads.submit(files.write_cube, folder, generator, *one)
+                for one in zip(ours, shown, cubes, strict=True)
             ]
             if index is not None and index.old:
                 index.write()  # so that a killed process leaves one of nearly all that is whole
@@ -163,25 +217,6 @@ def launch(device: str = "auto", *, devices: int, num_nodes: int = 1) -> Any:
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.benchmark = False
     return fabric
-
-
-def _prepared(generator: Generator, wanted: list[CropRecord], out: Path | None) -> tuple[str, list[int]]:
-    """Make the folder; return it, and which of the cubes are still to be drawn."""
-    files = _training("synthetic_cubes")
-    folder = _folder(generator, out)
-    present = {record.crop_id: record for record in files.cubes_in(folder)}
-    missing = [i for i, record in enumerate(wanted) if not files.is_whole(folder, present.get(record.crop_id))]
-    check_space(folder, generator, len(missing))
-    _make(folder)
-    for i in missing:  # left by a killed process, or damaged: a file that is there from now on is whole
-        (folder / wanted[i].file).unlink(missing_ok=True)
-    return str(folder), missing
-
-
-def _draw(generator: Generator, records: list[CropRecord]) -> NDArray[np.float32]:
-    if not records:  # the last round, which the processes before us have filled
-        return np.empty((0, 0, 0, 0), dtype=np.float32)
-    return generator.sample([record.seed or 0 for record in records], [record.diagnosis.value for record in records])
 
 
 def _wait(writing: list[Future[None]]) -> None:
@@ -226,14 +261,7 @@ def reconstruct(
 
 def sample_command(args: argparse.Namespace, out: Any) -> int:
     """Run the verb ``sample``, as a job with events if it was given a run folder of its own."""
-    wishes = {
-        "n": args.n,
-        "seed": args.seed,
-        "out": args.out,
-        "checkpoint": args.checkpoint,
-        "diagnosis": args.diagnosis,
-        "device": args.device,
-    }
+    wishes = {name: getattr(args, name) for name in _WISHES}
     fabric = None
     if args.devices * args.num_nodes > 1:
         fabric = launch(args.device, devices=args.devices, num_nodes=args.num_nodes)
@@ -242,17 +270,26 @@ def sample_command(args: argparse.Namespace, out: Any) -> int:
                 sample(args.source, **wishes, fabric=fabric)
             return 0
     job = _training("job").job
-    settings = {name: value for name, value in wishes.items() if name != "out"} | {"source": str(args.source)}
+    settings = {name: str(one) if isinstance(one, Path) else one for name, one in wishes.items() if name != "out"}
+    settings["source"] = str(args.source)
+    n = 0
     with job(args.run, "sample", unit="cubes", screen=out, settings=settings) as work:
+
+        def progress(done: int, total: int) -> None:
+            nonlocal n
+            n = total  # photographs may have decided it
+            work.progress(done, total)
+
         folder = sample(
             args.source,
             **wishes,
             fabric=fabric,
-            progress=work.progress,
+            progress=progress,
             stop=work.should_stop,
+            warn=work.warn,
         )
         records = _training("synthetic_cubes").cubes_in(folder)
-        work.result = {"folder": str(folder), "cubes": len(records), "n": args.n, "seed": args.seed}
+        work.result = {"folder": str(folder), "cubes": len(records), "n": n, "seed": args.seed}
     if work.stopped:
         out.note(f"stopped: {len(records)} cubes so far; the same command makes the others")
     out.result(work.result | {"status": "stopped" if work.stopped else "done"}, str(folder))
@@ -274,49 +311,3 @@ def _generator(run: RunLike | str | os.PathLike[str], checkpoint: str, device: A
         raise InputError(f"no checkpoint {checkpoint!r}", where="checkpoint", fix="use last or best")
     path = run if isinstance(run, str | os.PathLike) else run.path
     return _training("generator").open_generator(path, checkpoint, device=device)
-
-
-def _folder(generator: Generator, out: Path | None) -> Path:
-    """Where the cubes go: never among those of another checkpoint."""
-    if out is not None:
-        if not _same_checkpoint(generator, out):
-            raise InputError(
-                f"there are already cubes of another checkpoint than {generator.label}",
-                where=out,
-                fix="use another --out",
-            )
-        return out
-    study = generator.study()
-    usual = study.synthetic_dir(generator.run.id)
-    if _same_checkpoint(generator, usual):
-        return usual
-    return study.synthetic_dir(f"{generator.run.id}-{generator.label.replace('@', '')}")
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder: {error.strerror}", where=folder, fix="use another --out") from error
-
-
-def _same_checkpoint(generator: Generator, folder: Path) -> bool:
-    made_by = {
-        (record.run, record.checkpoint, record.source_sha256)
-        for record in _training("synthetic_cubes").cubes_in(folder)
-    }
-    return made_by <= {(generator.run.id, generator.label, generator.sha256)}
-
-
-def check_space(folder: Path, generator: Generator, cubes: int) -> None:
-    """Raise InputError if the disk of `folder` (which need not exist yet) has no room for so many cubes."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
-    side = generator.config.image_size
-    needed = cubes * (side * side * (4 * len(generator.wavelengths_nm) + 1) + 4096)
-    free = shutil.disk_usage(existing).free
-    if needed > free:
-        raise InputError(
-            f"{cubes} cubes need {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free",
-            where=folder,
-            fix="free some space or ask for fewer",
-        )

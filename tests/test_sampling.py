@@ -13,10 +13,11 @@ pytest.importorskip("torch", reason="sampling needs the extra [train]")
 from napari_hsisynth.cli import main
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder, new_run
-from napari_hsisynth.sampling import check_space, reconstruct, sample
+from napari_hsisynth.sampling import reconstruct, sample
 from napari_hsisynth.study import load_collection, read_crop, read_crops_index
 from napari_hsisynth.training.generator import open_generator
 from napari_hsisynth.training.run import train
+from napari_hsisynth.training.synthetic_folder import check_space
 
 _spec = importlib.util.spec_from_file_location("tiny_study", Path(__file__).parent / "training" / "conftest.py")
 tiny = importlib.util.module_from_spec(_spec)

@@ -64,7 +64,7 @@ def test_a_model_without_conditions_draws_its_own_diagnosis_only(runs, tmp_path,
 
 
 def test_the_index_lists_what_is_there(runs, tmp_path):
-    wanted = cubes_asked_for(open_generator(runs["all"].path, device="cpu"), 3, 0)
+    wanted = [one.record for one in cubes_asked_for(open_generator(runs["all"].path, device="cpu"), 3, 0)]
     index = GrowingIndex(tmp_path, wanted)
     (tmp_path / wanted[1].file).touch()
     index.write()

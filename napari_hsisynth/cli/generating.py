@@ -54,10 +54,31 @@ def add_verbs(verbs: Verbs) -> None:
 
     p = verbs.add("sample", sample)
     p.add_argument("source", type=Path, metavar="RUN", help="a training run's folder")
-    p.add_argument("--n", type=positive, default=16, help="number of cubes (default: 16)")
+    p.add_argument("--n", type=positive, help="number of cubes (default: 16, or one per photograph of --rgb)")
     p.add_argument("--seed", type=seed, default=0)
     p.add_argument("--checkpoint", choices=["last", "best"], default="last")
     p.add_argument("--diagnosis", help="what a class-conditional model draws (default: its diagnoses in turn)")
+    p.add_argument(
+        "--mask",
+        type=Path,
+        metavar="FILE|DIR|CROP",
+        help="lesions to draw, in turn: a picture, .npy, .npz, a folder of them, or the id of a crop; brought to the "
+        "model's size, cut at the centre (default: those of the study's training split, never held-out ones)",
+    )
+    p.add_argument(
+        "--rgb",
+        type=Path,
+        metavar="FILE|DIR|CROP",
+        help="photographs to make cubes of, likewise; a folder with those in it (default: renders of the crops of the "
+        "study's training split, never of held-out ones)",
+    )
+    p.add_argument("--truncation", type=float, default=1.0, metavar="PSI", help="multiply the noise by 0 < PSI <= 1")
+    p.add_argument(
+        "--interpolate", type=positive, metavar="STEPS", help="cubes on the way from the noise of each seed to the next"
+    )
+    p.add_argument(
+        "--mix", type=seed, metavar="SEED", help="fine layers get the noise of this seed's cubes (fastgan and the like)"
+    )
     p.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="where to draw")
     p.add_argument("--devices", type=positive, default=1, metavar="N", help="processes on each machine, one per GPU")
     p.add_argument("--num-nodes", type=positive, default=1, metavar="M", help="machines to draw on together")

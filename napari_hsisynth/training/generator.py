@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder
@@ -93,25 +93,137 @@ class Generator:
         """Seed of cube `number` among those drawn with `seed`."""
         return derive(seed, "sample", number)
 
-    def sample(self, seeds: list[int], diagnoses: list[str] | None = None) -> NDArray[np.float32]:
-        """Draw one cube per seed, in the camera's values, never clipped; shape (len(seeds), bands, size, size).
+    @property
+    def needs(self) -> frozenset[str]:
+        """What a cube must be asked to show besides its diagnosis: "masks", "rgb", both or nothing."""
+        return frozenset(self.recipe.needs)
 
-        A cube is decided by its own seed and diagnosis alone: neither its neighbours nor the number of seeds change it.
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """Shape of the noise that one cube is made of: a recipe's own ``noise_shape``, else (latent_dim,)."""
+        return tuple(getattr(self.recipe, "noise_shape", (self.config.latent_dim,)))
+
+    @property
+    def takes_noise(self) -> bool:
+        """Whether cubes that are to show the same can differ."""
+        return 0 not in self.noise_shape
+
+    def noise(self, seed: int) -> torch.Tensor:
+        """Standard normal numbers of shape `noise_shape`, decided by `seed` alone."""
+        return torch.randn(self.noise_shape, generator=torch.Generator().manual_seed(seed))
+
+    def sample(
+        self,
+        seeds: Sequence[int],
+        diagnoses: Sequence[str] | None = None,
+        condition: Mapping[str, ArrayLike] | None = None,
+        *,
+        truncation: float = 1.0,
+    ) -> NDArray[np.float32]:
+        """Draw one cube per seed, in the camera's values, never clipped.
+
+        A cube is decided by its own seed, diagnosis and condition alone: neither its neighbours nor the number of seeds
+        change it.
 
         Parameters
         ----------
-        seeds : list of int
+        seeds : sequence of int
             See `seed_of`.
-        diagnoses : list of str, optional
-            One of `classes` for each; needed by a model that is conditioned on them, and ignored by others.
+        diagnoses : sequence of str, optional
+            One of `classes` for each; needed by a model that is told them, and ignored by others.
+        condition : mapping of str to array, optional
+            One array for each of `needs`: "masks", bool of shape (n, size, size), true in the lesion; "rgb", shape
+            (n, 3, size, size), sRGB in [0, 1]. `conditioning.training_condition` takes those of the run's own study.
+        truncation : float
+            The noise is multiplied by it: below 1, cubes are more alike and fewer of them are odd.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, bands, size, size)
+
+        Raises
+        ------
+        InputError
+            If the model has to be told more, or something else, than it is.
+
+        Examples
+        --------
+        ::
+
+            generator = open_generator("my-study/runs/RUN")
+            seeds = [generator.seed_of(0, number) for number in range(8)]
+            condition = training_condition(generator, 0, [None] * 8)
+            cubes = generator.sample(seeds, condition=condition)
         """
-        noise = torch.stack([self._noise(seed) for seed in seeds])
-        numbers = [self.classes.index(one) for one in diagnoses or ()] if self.classes else [0] * len(seeds)
-        return self._values(
-            self._in_batches(
-                (noise, torch.tensor(numbers)), lambda *part: self.recipe.sample(part[0], Condition(part[1]))
+        return self.from_noise(truncation * torch.stack([self.noise(seed) for seed in seeds]), diagnoses, condition)
+
+    def from_noise(
+        self,
+        noise: torch.Tensor,
+        diagnoses: Sequence[str] | None = None,
+        condition: Mapping[str, ArrayLike] | None = None,
+        *,
+        fine: torch.Tensor | None = None,
+    ) -> NDArray[np.float32]:
+        """Make cubes of noise itself, shape (n, *noise_shape); else as `sample`.
+
+        Parameters
+        ----------
+        noise : Tensor
+            Of the whole network, or of its coarse layers.
+        diagnoses, condition
+            As of `sample`.
+        fine : Tensor, optional
+            Noise of the fine layers, for families that mix (`LatentTools`).
+        """
+        told = self._told(len(noise), diagnoses, condition)
+        if fine is None:
+            return self._values(len(noise), lambda rows: self.recipe.sample(noise[rows], told[rows]))
+        mix: Callable[..., torch.Tensor] = self.recipe.mix  # type: ignore[attr-defined]
+        return self._values(len(noise), lambda rows: mix(noise[rows], fine[rows], told[rows]))
+
+    def _told(
+        self, count: int, diagnoses: Sequence[str] | None, condition: Mapping[str, ArrayLike] | None
+    ) -> Condition:
+        """What the recipe is told, checked."""
+        given = condition or {}
+        if set(given) != self.needs:
+            raise InputError(
+                f"{self.model} is told {_and(self.needs)}, not {_and(given)}",
+                where="condition",
+                fix="see Generator.sample",
             )
+        side = self.config.image_size
+        shapes = {"masks": (count, side, side), "rgb": (count, 3, side, side)}
+        for name, values in given.items():
+            if np.shape(values) != shapes[name]:
+                raise InputError(f"of shape {np.shape(values)}, not {shapes[name]}", where=name)
+        return Condition(
+            self._numbers(count, diagnoses),
+            torch.from_numpy(np.array(given["masks"], dtype=bool)) if "masks" in given else None,
+            torch.from_numpy(np.array(given["rgb"], dtype=np.float32)) if "rgb" in given else None,
         )
+
+    def _numbers(self, count: int, diagnoses: Sequence[str] | None) -> torch.Tensor:
+        """Positions of diagnoses among the classes."""
+        if not self.classes:
+            return torch.zeros(count, dtype=torch.int64)
+        if diagnoses is None or len(diagnoses) != count or not set(diagnoses) <= set(self.classes):
+            raise InputError(
+                f"each of the {count} cubes needs a diagnosis", where="diagnoses", fix=f"of: {', '.join(self.classes)}"
+            )
+        return torch.tensor([self.classes.index(one) for one in diagnoses])
+
+    @torch.no_grad()
+    def render(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How cubes (n, bands, size, size) look to a family that needs "rgb": sRGB in [0, 1], shape (n, 3, size, size).
+
+        Each by itself, so that a render does not depend on the others.
+        """
+        encoded = self.normalisation.encode(images).astype(np.float32)
+        draw: Callable[[torch.Tensor], torch.Tensor] = self.recipe.render  # type: ignore[attr-defined]
+        device = self.recipe.device
+        return np.concatenate([draw(torch.from_numpy(one[None]).to(device)).float().cpu().numpy() for one in encoded])
 
     def reconstruct(self, images: NDArray[np.float32], diagnoses: list[str] | None = None) -> NDArray[np.float32]:
         """What the model makes of given cubes (n, bands, size, size), in the camera's values.
@@ -122,25 +234,36 @@ class Generator:
             If the model does not encode.
         """
         encoded = torch.from_numpy(self.normalisation.encode(images).astype(np.float32))
-        numbers = [self.classes.index(one) for one in diagnoses or ()] if self.classes else [0] * len(images)
+        classes = self._numbers(len(images), diagnoses)
 
-        def through(batch: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-            made = self.recipe.reconstruct(batch.to(self.recipe.device), classes)
+        def through(rows: torch.Tensor) -> torch.Tensor:
+            made = self.recipe.reconstruct(encoded[rows].to(self.recipe.device), classes[rows])
             if made is None:
                 raise InputError(f"{self.model} draws samples but does not reconstruct", where=self.run.path)
             return made
 
-        return self._values(self._in_batches((encoded, torch.tensor(numbers)), through))
+        return self._values(len(images), through)
 
-    def _noise(self, seed: int) -> torch.Tensor:
-        return torch.randn(self.config.latent_dim, generator=torch.Generator().manual_seed(seed))
-
-    def _in_batches(self, inputs: tuple[torch.Tensor, ...], function: Callable[..., torch.Tensor]) -> torch.Tensor:
+    def _values(self, count: int, normalised: Callable[[torch.Tensor], torch.Tensor]) -> NDArray[np.float32]:
+        """Let `normalised` make the images of some rows, a batch at a time, and bring them to the camera's values."""
+        bands, side = len(self.wavelengths_nm), self.config.image_size
+        made = torch.empty(count, bands, side, side)
         # a convolution may round differently for another batch size, so the last batch is filled up
-        count = len(inputs[0])
-        filled = [torch.cat([one, one[-1:].expand(-count % BATCH, *one.shape[1:])]) for one in inputs]
-        parts = zip(*(one.split(BATCH) for one in filled), strict=True)
-        return torch.cat([function(*part).cpu() for part in parts])[:count]
+        rows = torch.arange(count + -count % BATCH).clamp(max=count - 1)
+        for part in rows.split(BATCH):
+            first, last = int(part[0]), int(part[-1]) + 1
+            made[first:last] = self._decoded(normalised(part)[: last - first])
+        return made.numpy()
 
-    def _values(self, normalised: torch.Tensor) -> NDArray[np.float32]:
-        return self.normalisation.decode(normalised.numpy()).astype(np.float32)
+    def _decoded(self, images: torch.Tensor) -> torch.Tensor:
+        """As `Normalisation.decode`, where the network is: a GPU does it while the host would need most of the time."""
+        images = images.cpu() if images.device.type == "mps" else images  # which has no double precision
+        offset, scale = (
+            torch.from_numpy(one).to(images.device)[:, None, None]
+            for one in (self.normalisation.offset, self.normalisation.scale)
+        )
+        return (images.double() * scale + offset).float()
+
+
+def _and(names: Collection[str]) -> str:
+    return " and ".join(sorted(names)) or "nothing"

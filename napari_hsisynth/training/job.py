@@ -26,12 +26,15 @@ class Work:
         True once a stop has been asked for.
     result : dict
         To be filled in; goes into the last event.
+    warn : callable
+        To be called with what the user should know, one sentence.
     stopped : bool
         Whether the work ended because of a request.
     """
 
     progress: Callable[[int, int], None]
     should_stop: Callable[[], bool]
+    warn: Callable[[str], None]
     result: dict[str, Any] = field(default_factory=dict)
     stopped: bool = False
 
@@ -57,7 +60,7 @@ def job(folder: Path | None, verb: str, *, unit: str, screen: Screen, settings: 
         Progress goes in, requests to stop come out.
     """
     if folder is None:
-        yield Work(lambda done, total: screen.progress(done, total, unit), lambda: False)
+        yield Work(lambda done, total: screen.progress(done, total, unit), lambda: False, screen.note)
         return
     run = RunFolder(folder)
     report = Report(run, verb, unit=unit, screen=screen)
@@ -73,7 +76,7 @@ def job(folder: Path | None, verb: str, *, unit: str, screen: Screen, settings: 
         run.write_config({**settings, "run": {"verb": verb, "package_version": __version__}})
         report.started(device="")
         with stop_requests(run) as asked:
-            work = Work(progress, asked)
+            work = Work(progress, asked, report.warn)
             yield work
             work.stopped = asked() and reached < goal
     except BaseException as error:
