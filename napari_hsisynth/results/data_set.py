@@ -171,12 +171,18 @@ def _of_each_diagnosis(data: DataSet, generator: Callable[..., NDArray[np.float3
 
 
 def _samples(training: Trained, real: Cubes, seed: int) -> Cubes:
-    """Draw as many cubes of each diagnosis as are held out, from the last checkpoint."""
+    """Draw as many cubes of each diagnosis as are held out, from the last checkpoint.
+
+    A conditioned model is shown masks or renders of training crops of that diagnosis: it must not see held-out ones.
+    """
+    from napari_hsisynth.training.conditioning import training_condition
     from napari_hsisynth.training.generator import open_generator
 
     generator = open_generator(training.run.path)
     seeds = [generator.seed_of(seed, number) for number in range(len(real))]
-    return Cubes(generator.sample(seeds, [str(one) for one in real.diagnoses]), real.diagnoses, _single(len(real)))
+    diagnoses = [str(one) for one in real.diagnoses]
+    shown = training_condition(generator, seed, diagnoses)
+    return Cubes(generator.sample(seeds, diagnoses, shown), real.diagnoses, _single(len(real)))
 
 
 def _single(n: int) -> NDArray[np.str_]:

@@ -92,7 +92,7 @@ def choose(
         Chosen(generator.diagnosis or one or (source.diagnosis if source else None), source, sums[source])
         for one, source in zip(shown, sources, strict=True)
     ]
-    if not generator.takes_noise and len(set(chosen)) < len(chosen):
+    if not generator.noise_length and len(set(chosen)) < len(chosen):
         warn(f"{generator.model} makes cubes of no noise: those that are to show the same are alike")
     return chosen
 

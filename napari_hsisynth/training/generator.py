@@ -99,18 +99,13 @@ class Generator:
         return frozenset(self.recipe.needs)
 
     @property
-    def noise_shape(self) -> tuple[int, ...]:
-        """Shape of the noise that one cube is made of: a recipe's own ``noise_shape``, else (latent_dim,)."""
-        return tuple(getattr(self.recipe, "noise_shape", (self.config.latent_dim,)))
-
-    @property
-    def takes_noise(self) -> bool:
-        """Whether cubes that are to show the same can differ."""
-        return 0 not in self.noise_shape
+    def noise_length(self) -> int:
+        """Standard normal numbers that one cube is made from; none for a family that makes the same of the same."""
+        return self.config.noise_length(len(self.wavelengths_nm))
 
     def noise(self, seed: int) -> torch.Tensor:
-        """Standard normal numbers of shape `noise_shape`, decided by `seed` alone."""
-        return torch.randn(self.noise_shape, generator=torch.Generator().manual_seed(seed))
+        """What a cube of this seed is made from, shape (noise_length,)."""
+        return torch.randn(self.noise_length, generator=torch.Generator().manual_seed(seed))
 
     def sample(
         self,
@@ -165,7 +160,7 @@ class Generator:
         *,
         fine: torch.Tensor | None = None,
     ) -> NDArray[np.float32]:
-        """Make cubes of noise itself, shape (n, *noise_shape); else as `sample`.
+        """Make cubes of noise itself, shape (n, noise_length); else as `sample`.
 
         Parameters
         ----------

@@ -50,9 +50,9 @@ class LatentTools:
             for name, one in (("truncation", self.truncation < 1), ("interpolate", self.interpolate is not None))
             if one
         ]
-        if wished and not generator.takes_noise:
+        if wished and not generator.noise_length:
             raise InputError(f"{generator.model} makes cubes of no noise", where=wished[0], fix="leave it out")
-        if self.mix is not None and not hasattr(generator.recipe, "mix"):
+        if self.mix is not None and not callable(getattr(generator.recipe, "mix", None)):
             raise InputError(
                 f"{generator.model} has no coarse and fine layers to mix",
                 where="mix",

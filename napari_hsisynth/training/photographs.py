@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from tifffile import TiffFile
+from tifffile import PHOTOMETRIC, TiffFile
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.training.data import resize
 
 #: Endings of the files that are taken for photographs.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
-#: A picture this many times as large as needed is first shrunk by whole factors, which takes far less memory.
-_MUCH_LARGER = 4
+#: A picture this many times as large as needed is first shrunk by a whole factor, which takes far less memory.
+_MUCH_LARGER = 8
 
 
 def files_in(path: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
@@ -67,13 +67,10 @@ def read_photograph(path: Path, size: int) -> NDArray[np.float32]:
         If it cannot be read.
     """
     try:
-        try:
+        values = _deep_tiff(path) if path.suffix.lower() in (".tif", ".tiff") else None
+        if values is None:
             with Image.open(path) as opened:
                 values = _values(ImageOps.exif_transpose(opened), size)
-        except Image.UnidentifiedImageError:
-            if path.suffix.lower() not in (".tif", ".tiff"):
-                raise
-            values = _deep_tiff(path)
     except Image.UnidentifiedImageError:
         raise InputError("not a photograph", where=path) from None
     except Exception as error:  # decoders that meet arbitrary bytes raise anything
@@ -95,19 +92,17 @@ def _values(image: Image.Image, size: int) -> NDArray[np.float32]:
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
     image = image.convert("RGB")
     if min(image.size) >= _MUCH_LARGER * size:
-        image = image.reduce(2 * min(image.size) // (_MUCH_LARGER * size))
+        image = image.reduce(2 * min(image.size) // (_MUCH_LARGER * size))  # to at least four times as large
     colours: NDArray[np.float32] = np.asarray(image, dtype=np.float32) / np.float32(255)
     return colours.transpose(2, 0, 1)
 
 
-def _deep_tiff(path: Path) -> NDArray[np.float32]:
-    """Read a TIFF with 16 bits of each colour, which Pillow does not open; shape (3, y, x)."""
+def _deep_tiff(path: Path) -> NDArray[np.float32] | None:
+    """Read a TIFF with 16 bits of each colour, which Pillow mistakes or does not open, shape (3, y, x); else None."""
     with TiffFile(path) as file:
         page = file.pages.first
+        if page.dtype != np.uint16 or page.photometric != PHOTOMETRIC.RGB:
+            return None
         values = page.asarray()
-    if values.dtype != np.uint16 or values.ndim != 3:
-        raise ValueError(f"{values.dtype} of shape {values.shape}")
     colours = values if page.axes.startswith("S") else values.transpose(2, 0, 1)
-    if len(colours) < 3:
-        raise ValueError(f"{len(colours)} colours")
     return np.divide(colours[:3], np.float32(65535), dtype=np.float32)

@@ -99,3 +99,7 @@ class ModelConfig(BaseModel):
     ema_decay: float = setting(
         0.999, "Decay per step of the averaged weights that samples are drawn from", advanced=True, ge=0, lt=1
     )
+
+    def noise_length(self, bands: int) -> int:
+        """Standard normal numbers that one sample of so many `bands` is made from."""
+        return self.latent_dim
