@@ -30,6 +30,9 @@ class Told:
 
     def to(self, device: torch.device) -> None: ...
 
+    def networks(self) -> dict[str, Any]:
+        return {}
+
     def state(self) -> dict[str, Any]:
         return {}
 

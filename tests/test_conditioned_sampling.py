@@ -242,8 +242,8 @@ def test_one_cube_of_every_photograph_that_can_be_read(runs, tmp_path, told):
         ("masks", ["--mask", "picture.jpg"], "masks end in .png"),
         ("masks", ["--mask", "bad"], "none of the 2 files can be used"),
         ("masks", ["--mask", "void"], "the folder holds no such files"),
-        ("masks", ["--rgb", "picture.jpg"], "--rgb: told-masks cannot be told it; it takes --mask"),
-        ("rgb", ["--mask", "empty.png"], "--mask: told-rgb cannot be told it; it takes --rgb"),
+        ("masks", ["--rgb", "picture.jpg"], "rgb: told-masks cannot be told it; it takes --mask"),
+        ("rgb", ["--mask", "empty.png"], "mask: told-rgb cannot be told it; it takes --rgb"),
         ("rgb", ["--rgb", "broken.png"], "broken.png: "),
         ("rgb", ["--rgb", "bad"], "x.png: "),
         ("both", ["--mask", "empty.png"], "shown a mask together with its RGB image"),
@@ -268,7 +268,7 @@ def test_what_cannot_be_shown_is_one_line(runs, tmp_path, monkeypatch, capsys, m
 
 
 def test_a_model_that_is_shown_nothing_takes_no_flags(runs, tmp_path):
-    with pytest.raises(InputError, match="--mask: vae cannot be told it; it takes neither masks nor photographs"):
+    with pytest.raises(InputError, match="mask: vae cannot be told it; it takes neither masks nor photographs"):
         sample(runs["vae"], n=1, mask="x.png", out=tmp_path)
 
 

@@ -20,8 +20,8 @@ from napari_hsisynth.training.generator import Generator
 from napari_hsisynth.training.lesion_masks import read_mask, resized_mask
 from napari_hsisynth.training.photographs import files_in, read_photograph
 
-#: The flag that brings what a family needs.
-FLAGS = {"masks": "--mask", "rgb": "--rgb"}
+#: The argument, and the flag of the command line, that brings what a family needs.
+FLAGS = {"masks": "mask", "rgb": "rgb"}
 
 
 @dataclass(frozen=True, eq=False)

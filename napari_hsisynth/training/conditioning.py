@@ -132,7 +132,7 @@ def condition_of(generator: Generator, shown: Sequence[Shown]) -> dict[str, NDAr
 
 
 def _check_flags(generator: Generator, given: Collection[str]) -> None:
-    takes = " and ".join(FLAGS[need] for need in sorted(generator.needs)) or "neither masks nor photographs"
+    takes = " and ".join(f"--{FLAGS[need]}" for need in sorted(generator.needs)) or "neither masks nor photographs"
     for need in given:
         if need not in generator.needs:
             raise InputError(f"{generator.model} cannot be told it", where=FLAGS[need], fix=f"it takes {takes}")
@@ -154,7 +154,7 @@ def _of_training(generator: Generator, seed: int, diagnoses: Sequence[str | None
             raise InputError(
                 f"no training crop{f' of {diagnosis}' if diagnosis else ''} to show",
                 where=generator.study().root,
-                fix=f"give something else with {' or '.join(FLAGS[need] for need in sorted(generator.needs))}",
+                fix=f"give something else with {' or '.join(f'--{FLAGS[need]}' for need in sorted(generator.needs))}",
             )
         chosen[diagnosis] = iter([pool[number] for number in batch_order(0, len(pool), count, seed)])
     return [next(chosen[diagnosis]) for diagnosis in diagnoses]

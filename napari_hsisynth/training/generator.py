@@ -73,6 +73,10 @@ class Generator:
         self.recipe = recipe_for(kept.config["model"])(self.config, len(self.wavelengths_nm), max(1, len(self.classes)))
         self.recipe.to(torch.device(choose_device(device)) if isinstance(device, str) else device)
         self.recipe.load_state(kept.recipe)
+        if self.recipe.device.type != "mps":  # half as fast again or more, on a CPU too
+            for network in self.recipe.networks().values():
+                if all(weight.ndim < 5 for weight in network.parameters()):
+                    network.to(memory_format=torch.channels_last)
 
     @property
     def model(self) -> str:
