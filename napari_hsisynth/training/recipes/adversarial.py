@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import torch
 from torch import Tensor, nn
@@ -65,9 +65,15 @@ class CriticAugmentation:
         """What `diff_augment` is told."""
         return self._policy
 
-    def __call__(self, images: Tensor, batch: Batch) -> Tensor:
-        """Augment images (n, bands, y, x) of a batch, each in its own way."""
-        return diff_augment(images, batch, self._policy)
+    @overload
+    def __call__(self, images: Tensor, batch: Batch) -> Tensor: ...
+    @overload
+    def __call__(self, images: Tensor, batch: Batch, masks: Tensor) -> tuple[Tensor, Tensor]: ...
+    def __call__(self, images: Tensor, batch: Batch, masks: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        """Augment images (n, bands, y, x) of a batch, each in its own way; masks move along, see `diff_augment`."""
+        if masks is None:
+            return diff_augment(images, batch, self._policy)
+        return diff_augment(images, batch, self._policy, masks)
 
     def state(self) -> dict[str, Any]:
         """The camera's zero and the unit of an offset, normalised."""
