@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -10,6 +11,8 @@ from torch.nn import functional as F
 
 #: Planes that a class is painted with.
 _CLASS_PLANES = 8
+#: Groups of a GroupNorm, at most.
+_GROUPS = 8
 #: What two 3 x 3 convolutions need around a map so that it keeps its side, px.
 MARGIN_PX = 2
 
@@ -74,8 +77,8 @@ class SPADE(nn.Module):
         Of what is told, see `LesionPlanes`.
     width : int
         Channels between the two convolutions.
-    norm : {"batch", "none"}
-        Without BatchNorm features are scaled and shifted as they are, and several processes take the steps of one.
+    norm : {"batch", "group"}
+        With GroupNorm an image depends on nothing but itself, and several processes take the steps of one.
 
     Examples
     --------
@@ -85,10 +88,13 @@ class SPADE(nn.Module):
     """
 
     def __init__(
-        self, channels: int, planes: int, *, width: int = 32, norm: Literal["batch", "none"] = "batch"
+        self, channels: int, planes: int, *, width: int = 32, norm: Literal["batch", "group"] = "batch"
     ) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(channels, affine=False) if norm == "batch" else nn.Identity()
+        groups = math.gcd(channels, _GROUPS)
+        self.norm = (
+            nn.BatchNorm2d(channels, affine=False) if norm == "batch" else nn.GroupNorm(groups, channels, affine=False)
+        )
         self.shared = nn.Conv2d(planes, width, 3)
         self.gamma = nn.Conv2d(width, channels, 3)
         self.beta = nn.Conv2d(width, channels, 3)
