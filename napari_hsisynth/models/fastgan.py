@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_hsisynth.models.fastgan_blocks import (
+    AnyNorm,
     NoisyUpBlock,
-    Norm,
     PixelNoise,
     SkipLayerExcitation,
     UpBlock,
@@ -66,9 +66,9 @@ class FastGANGenerator(nn.Module):
         Channels of the map of 128 px; coarser ones have up to 16 times as many. 64 in the paper.
     classes : int
         Diagnoses to be told apart; a learned vector for each is appended to the noise. 1 for none.
-    norm : {"batch", "group"}
+    norm : {"batch", "group"} or callable
         With "group" an image depends on its own noise alone also in training, and several processes take exactly the
-        steps of one.
+        steps of one. A callable makes a norm for so many channels, which is given what `forward` is told.
     spectra : SpectralDecoder, optional
         Makes the bands of what the last layers draw; by default these are the bands.
 
@@ -88,7 +88,7 @@ class FastGANGenerator(nn.Module):
         latent_dim: int = 256,
         width: int = 64,
         classes: int = 1,
-        norm: Norm = "batch",
+        norm: AnyNorm = "batch",
         spectra: SpectralDecoder | None = None,
     ) -> None:
         super().__init__()
@@ -129,6 +129,7 @@ class FastGANGenerator(nn.Module):
         classes: Tensor,
         noise: Tensor | None = None,
         factors: Mapping[int, Tensor] | None = None,
+        told: Mapping[int, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Normalised images and small versions of them.
 
@@ -142,6 +143,8 @@ class FastGANGenerator(nn.Module):
             Standard normal numbers to inject; by default made of the latent.
         factors : mapping of int to Tensor, optional
             Weights of the channels by the side of the map, see `excitation_factors`; by default the image's own.
+        told : mapping of int to Tensor, optional
+            For norms that take more than features: what those of each side, 4 px and up, are given.
 
         Returns
         -------
@@ -149,11 +152,11 @@ class FastGANGenerator(nn.Module):
             Shapes (n, bands, image_size, image_size) and (n, bands, small, small), in single precision.
         """
         maps = self._noise_maps(self.pixel_noise(latent) if noise is None else noise)
-        features = self._coarsest(latent, classes)
+        features = self._coarsest(latent, classes, told)
         seen = {4: features}
         small = features
         for side in self.sides:
-            features = self._up(side, features, maps)
+            features = self._up(side, features, maps, told)
             if side in EXCITATIONS:
                 given = factors[side] if factors else self._factors(side, seen)
                 features = features * given
@@ -162,26 +165,27 @@ class FastGANGenerator(nn.Module):
                 small = self.spectra(self.to_small(features))
         return self.spectra(self.to_image(features)), small
 
-    def excitation_factors(self, latent: Tensor, classes: Tensor) -> dict[int, Tensor]:
+    def excitation_factors(
+        self, latent: Tensor, classes: Tensor, told: Mapping[int, Tensor] | None = None
+    ) -> dict[int, Tensor]:
         """How the coarse maps of latents weigh the channels of fine maps, by the side of these; (n, channels, 1, 1)."""
         maps = self._noise_maps(self.pixel_noise(latent))
-        features = self._coarsest(latent, classes)
+        features = self._coarsest(latent, classes, told)
         seen = {4: features}
         highest = max(map(int, self.excitations))
         for side in self.sides:
             if side > EXCITATIONS[highest]:
                 break
-            seen[side] = features = self._up(side, features, maps)
+            seen[side] = features = self._up(side, features, maps, told)
         return {high: self._factors(high, seen) for high in map(int, self.excitations)}
 
-    def _coarsest(self, latent: Tensor, classes: Tensor) -> Tensor:
+    def _coarsest(self, latent: Tensor, classes: Tensor, told: Mapping[int, Tensor] | None) -> Tensor:
         if self.classes is not None:
             latent = torch.cat([latent, self.classes(classes)], dim=1)
-        return F.glu(self.first_norm(self.from_noise(latent[:, :, None, None])), dim=1)
+        return F.glu(self.first_norm(self.from_noise(latent[:, :, None, None]), *_at(4, told)), dim=1)
 
-    def _up(self, side: int, features: Tensor, maps: Mapping[int, Tensor]) -> Tensor:
-        block = self.blocks[str(side)]
-        return block(features, maps[side]) if side in maps else block(features)
+    def _up(self, side: int, features: Tensor, maps: Mapping[int, Tensor], told: Mapping[int, Tensor] | None) -> Tensor:
+        return self.blocks[str(side)](features, *_at(side, maps), *_at(side, told))
 
     def _factors(self, side: int, seen: Mapping[int, Tensor]) -> Tensor:
         excitation = self.excitations[str(side)]
@@ -192,3 +196,8 @@ class FastGANGenerator(nn.Module):
         """Parts of the noise (n, noise_numbers) as two maps (n, 2, y, x) for each noisy side."""
         parts = noise.split([2 * side**2 for side in self.noisy_sides], dim=1)
         return {side: part.unflatten(1, (2, side, side)) for side, part in zip(self.noisy_sides, parts, strict=True)}
+
+
+def _at(side: int, given: Mapping[int, Tensor] | None) -> tuple[Tensor, ...]:
+    """What is given for a side, if anything is."""
+    return (given[side],) if given and side in given else ()

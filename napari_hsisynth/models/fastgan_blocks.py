@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -13,6 +14,8 @@ from torch.nn.utils.parametrizations import spectral_norm as with_spectral_norm
 from napari_hsisynth.models.dcgan import INITIAL_STD
 
 Norm = Literal["batch", "group"]
+#: Or what makes a norm for so many channels, such as `spade.SPADE`, which is told planes beside the features.
+AnyNorm = Norm | Callable[[int], nn.Module]
 
 #: Slope of the leaky ReLU in the critic, and in an excitation.
 SLOPE, EXCITATION_SLOPE = 0.2, 0.1
@@ -24,8 +27,10 @@ _GROUPS = 8
 _NOISE_DIRECTIONS = 8
 
 
-def norm_layer(kind: Norm, channels: int) -> nn.Module:
-    """A BatchNorm; or a GroupNorm, with which an image depends on nothing but itself."""
+def norm_layer(kind: AnyNorm, channels: int) -> nn.Module:
+    """A BatchNorm; a GroupNorm, with which an image depends on nothing but itself; or what `kind` makes."""
+    if callable(kind):
+        return kind(channels)
     return nn.BatchNorm2d(channels) if kind == "batch" else nn.GroupNorm(math.gcd(channels, _GROUPS), channels)
 
 
@@ -125,18 +130,18 @@ class UpBlock(nn.Module):
     ----------
     inputs, outputs : int
         Channels before and after.
-    norm : {"batch", "group"}
+    norm : {"batch", "group"} or callable
         See `norm_layer`.
     """
 
-    def __init__(self, inputs: int, outputs: int, norm: Norm = "batch") -> None:
+    def __init__(self, inputs: int, outputs: int, norm: AnyNorm = "batch") -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, 2 * outputs, 3, padding=1, bias=False)
         self.norm = norm_layer(norm, 2 * outputs)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Features (n, inputs, y, x) to (n, outputs, 2 y, 2 x)."""
-        return F.glu(self.norm(self.conv(doubled(features))), dim=1)
+    def forward(self, features: Tensor, *told: Tensor) -> Tensor:
+        """Features (n, inputs, y, x) to (n, outputs, 2 y, 2 x); `told` goes to the norm."""
+        return F.glu(self.norm(self.conv(doubled(features)), *told), dim=1)
 
 
 class NoisyUpBlock(nn.Module):
@@ -146,11 +151,11 @@ class NoisyUpBlock(nn.Module):
     ----------
     inputs, outputs : int
         Channels before and after.
-    norm : {"batch", "group"}
+    norm : {"batch", "group"} or callable
         See `norm_layer`.
     """
 
-    def __init__(self, inputs: int, outputs: int, norm: Norm = "batch") -> None:
+    def __init__(self, inputs: int, outputs: int, norm: AnyNorm = "batch") -> None:
         super().__init__()
         self.convs = nn.ModuleList(
             nn.Conv2d(channels, 2 * outputs, 3, padding=1, bias=False) for channels in (inputs, outputs)
@@ -158,11 +163,14 @@ class NoisyUpBlock(nn.Module):
         self.injections = nn.ModuleList(NoiseInjection() for _ in self.convs)
         self.norms = nn.ModuleList(norm_layer(norm, 2 * outputs) for _ in self.convs)
 
-    def forward(self, features: Tensor, noise: Tensor) -> Tensor:
-        """Features (n, inputs, y, x) to (n, outputs, 2 y, 2 x), with noise (n, 2, 2 y, 2 x), one map a convolution."""
+    def forward(self, features: Tensor, noise: Tensor, *told: Tensor) -> Tensor:
+        """Features (n, inputs, y, x) to (n, outputs, 2 y, 2 x), with noise (n, 2, 2 y, 2 x), one map a convolution.
+
+        `told` goes to the norms.
+        """
         features = doubled(features)
         for number, (conv, inject, norm) in enumerate(zip(self.convs, self.injections, self.norms, strict=True)):
-            features = F.glu(norm(inject(conv(features), noise[:, number, None])), dim=1)
+            features = F.glu(norm(inject(conv(features), noise[:, number, None]), *told), dim=1)
         return features
 
 

@@ -70,6 +70,8 @@ class FastGANCritic(nn.Module):
         Diagnoses that images are conditioned on, by projection (Miyato and Koyama 2018, arXiv 1802.05637); 1 for none.
     norm : {"batch", "group"}
         As of the generator.
+    planes : int
+        Further channels that both images come with, beside the bands; they are not decoded.
 
     Examples
     --------
@@ -79,13 +81,24 @@ class FastGANCritic(nn.Module):
     ((2, 50), (2, 64, 8, 8), (2, 32, 16, 16))
     """
 
-    def __init__(self, *, bands: int, image_size: int, width: int = 64, classes: int = 1, norm: Norm = "batch") -> None:
+    def __init__(
+        self,
+        *,
+        bands: int,
+        image_size: int,
+        width: int = 64,
+        classes: int = 1,
+        norm: Norm = "batch",
+        planes: int = 0,
+    ) -> None:
         super().__init__()
         first = min(image_size, max(CHANNELS))
         shape = (
             {"kernel_size": 3, "padding": 1} if first == image_size else {"kernel_size": 4, "stride": 2, "padding": 1}
         )
-        self.first = nn.Sequential(nn.Conv2d(bands, _channels(first, width), bias=False, **shape), nn.LeakyReLU(SLOPE))
+        self.first = nn.Sequential(
+            nn.Conv2d(bands + planes, _channels(first, width), bias=False, **shape), nn.LeakyReLU(SLOPE)
+        )
         self.sides = [side for side in CHANNELS if side < first]
         self.blocks = nn.ModuleDict(
             {str(side): DownBlock(_channels(2 * side, width), _channels(side, width), norm) for side in self.sides}
@@ -98,7 +111,7 @@ class FastGANCritic(nn.Module):
             }
         )
         self.head = _Head(_channels(_LAST, width), 2 * _channels(_LAST, width), classes, norm)
-        self.small_arm = _small_arm(bands, small_side(image_size), width, norm)
+        self.small_arm = _small_arm(bands + planes, small_side(image_size), width, norm)
         self.small_head = _Head(_small_channels(_LAST, width), 0, classes, norm)
         self.apply(first_weights)
         bound_gains(self)
@@ -179,10 +192,10 @@ def _decoder(inputs: int, bands: int, side: int, width: int, norm: Norm) -> nn.S
     return nn.Sequential(*blocks, nn.Conv2d(inputs, bands, 3, padding=1))
 
 
-def _small_arm(bands: int, side: int, width: int, norm: Norm) -> nn.Sequential:
+def _small_arm(inputs: int, side: int, width: int, norm: Norm) -> nn.Sequential:
     side //= 2
     layers: list[nn.Module] = [
-        nn.Conv2d(bands, _small_channels(side, width), 4, stride=2, padding=1, bias=False),
+        nn.Conv2d(inputs, _small_channels(side, width), 4, stride=2, padding=1, bias=False),
         nn.LeakyReLU(SLOPE),
     ]
     while side > _LAST:
