@@ -99,16 +99,22 @@ def all_finite(networks: Iterable[nn.Module]) -> bool:
 
 
 @torch.no_grad()
-def distances_of_samples(recipe: Sampling, held_out: Batch, seed: int) -> dict[str, float]:
-    """Distances between samples and held-out images, see `set_distances`, and ``score``: minus their sum.
-
-    Samples are told what the held-out images show, in turn.
-    """
+def samples_like(recipe: Sampling, held_out: Batch, seed: int) -> tuple[Tensor, Condition]:
+    """Samples on the CPU that are told what the held-out images show, in turn; and what each was told."""
     count = max(_VALIDATION_SAMPLES, len(held_out))
     noise = torch.randn(count, recipe.config.latent_dim, generator=torch.Generator().manual_seed(seed))
     told = Condition.of(recipe, held_out)[torch.arange(count) % len(held_out)]
     parts = zip(noise.split(_AT_A_TIME), told.split(_AT_A_TIME), strict=True)
-    samples = torch.cat([recipe.sample(*part).cpu() for part in parts])
+    return torch.cat([recipe.sample(*part).cpu() for part in parts]), told
+
+
+def distances_of_samples(recipe: Sampling, held_out: Batch, seed: int) -> dict[str, float]:
+    """Distances between samples and held-out images, see `scored_distances`; samples are those of `samples_like`."""
+    return scored_distances(held_out, samples_like(recipe, held_out, seed)[0], seed)
+
+
+def scored_distances(held_out: Batch, samples: Tensor, seed: int) -> dict[str, float]:
+    """Distances between samples and held-out images, see `set_distances`, and ``score``: minus their sum."""
     figures = set_distances(held_out.images.cpu().numpy(), samples.numpy(), seed=seed)
     return {**figures, "score": -sum(figures.values())}
 
