@@ -109,7 +109,7 @@ class SPADEFastGANCritic(nn.Module):
     --------
     >>> critic = SPADEFastGANCritic(bands=16, image_size=64, width=8)
     >>> masks, classes = torch.ones(2, 64, 64, dtype=torch.bool), torch.zeros(2, dtype=torch.int64)
-    >>> tuple(critic(torch.zeros(2, 16, 64, 64), torch.zeros(2, 16, 32, 32), masks, classes).logits.shape)
+    >>> tuple(critic(torch.zeros(2, 16, 64, 64), torch.zeros(2, 16, 32, 32), masks, masks, classes).logits.shape)
     (2, 50)
     """
 
@@ -125,7 +125,11 @@ class SPADEFastGANCritic(nn.Module):
         """What draws images again from the critic's features."""
         return self.critic.decoders
 
-    def forward(self, images: Tensor, small: Tensor, masks: Tensor, classes: Tensor) -> Seen:
-        """Scores and features of images (n, bands, y, x) and small versions, with their masks (n, y, x) and classes."""
-        told = (torch.cat([one, self.planes(masks, classes, side_px=one.shape[-1])], dim=1) for one in (images, small))
+    def forward(self, images: Tensor, small: Tensor, masks: Tensor, small_masks: Tensor, classes: Tensor) -> Seen:
+        """Scores and features of images (n, bands, y, x) and small versions, with the masks of both, and classes (n,).
+
+        Two masks, since augmentation moves an image and its small version each in its own way.
+        """
+        pairs = ((images, masks), (small, small_masks))
+        told = (torch.cat([one, self.planes(mask, classes, side_px=one.shape[-1])], dim=1) for one, mask in pairs)
         return self.critic(*told, classes)

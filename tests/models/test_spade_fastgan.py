@@ -100,8 +100,12 @@ def test_the_critic_looks_at_the_mask_in_both_arms_and_decodes_bands_only():
     torch.manual_seed(0)
     critic = SPADEFastGANCritic(**SMALL).eval()
     images, small = torch.randn(1, 3, 64, 64), torch.randn(1, 3, 32, 32)
+    there, nowhere = a_disc(), torch.zeros(1, 64, 64)
     with torch.no_grad():
-        one, other = (critic(images, small, mask, nobody(1)) for mask in (a_disc(), torch.zeros(1, 64, 64)))
-    assert not torch.equal(one.logits[:, :25], other.logits[:, :25])
-    assert not torch.equal(one.logits[:, 25:], other.logits[:, 25:])
+        one = critic(images, small, there, there, nobody(1))
+        of_image = critic(images, small, nowhere, there, nobody(1))
+        of_small = critic(images, small, there, nowhere, nobody(1))
+    for other, same, changed in ((of_image, slice(25, 50), slice(25)), (of_small, slice(25), slice(25, 50))):
+        assert torch.equal(one.logits[:, same], other.logits[:, same])
+        assert not torch.equal(one.logits[:, changed], other.logits[:, changed])
     assert [image.shape[1] for image in critic.decoders(one.last, one.middle, one.small)] == [3, 3, 3]
