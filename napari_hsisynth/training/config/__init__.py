@@ -12,6 +12,7 @@ from napari_hsisynth.training.config.fastgan import FastGANConfig
 from napari_hsisynth.training.config.parsing import check_bands, describe_allowed, parse
 from napari_hsisynth.training.config.shared import ModelConfig
 from napari_hsisynth.training.config.shs_gan import SHSGANConfig
+from napari_hsisynth.training.config.spade_fastgan import SPADEFastGANConfig
 from napari_hsisynth.training.config.vae import VAEConfig
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "FastGANConfig",
     "ModelConfig",
     "SHSGANConfig",
+    "SPADEFastGANConfig",
     "VAEConfig",
     "check_bands",
     "data_summary",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_hsisynth.training.config import cyclegan, dcgan, fastgan, shs_gan, vae
+from napari_hsisynth.training.config import cyclegan, dcgan, fastgan, shs_gan, spade_fastgan, vae
 from napari_hsisynth.training.config.shared import ModelConfig
 
 #: The configuration of each.
@@ -14,6 +14,7 @@ MODELS: dict[str, type[ModelConfig]] = {
     "fastgan": fastgan.FastGANConfig,
     "shs-gan": shs_gan.SHSGANConfig,
     "cyclegan": cyclegan.CycleGANConfig,
+    "spade-fastgan": spade_fastgan.SPADEFastGANConfig,
 }
 
 #: Named starting points of each, as changes of the defaults.
@@ -23,4 +24,5 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "fastgan": fastgan.PRESETS,
     "shs-gan": shs_gan.PRESETS,
     "cyclegan": cyclegan.PRESETS,
+    "spade-fastgan": spade_fastgan.PRESETS,
 }

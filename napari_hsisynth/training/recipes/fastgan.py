@@ -50,17 +50,9 @@ class FastGANRecipe:
 
     def __init__(self, config: FastGANConfig, bands: int, classes: int = 1) -> None:
         self.config = config
-        shared: dict[str, Any] = {
-            "bands": bands,
-            "image_size": config.image_size,
-            "width": config.width,
-            "classes": classes,
-            "norm": config.norm,
-        }
-        self.plain_generator = FastGANGenerator(
-            latent_dim=config.latent_dim, spectra=decoder_for(config, bands), **shared
+        self.plain_generator, self.plain_critic = self._networks(
+            bands=bands, image_size=config.image_size, width=config.width, classes=classes, norm=config.norm
         )
-        self.plain_critic = FastGANCritic(**shared)
         self.average = Average(self.plain_generator, config.ema_decay)
         self.generator: Any = self.plain_generator
         self.critic: Any = self.plain_critic
@@ -71,6 +63,12 @@ class FastGANRecipe:
         self.compared_by = STRUCTURE
         self.unlikeness: Any = loss_of(STRUCTURE)
         self.fabric: Any = None
+
+    def _networks(self, **shared: Any) -> tuple[Any, Any]:
+        """Generator and critic, from what both are made of."""
+        config = self.config
+        spectra = decoder_for(config, shared["bands"])
+        return FastGANGenerator(latent_dim=config.latent_dim, spectra=spectra, **shared), FastGANCritic(**shared)
 
     @property
     def device(self) -> torch.device:
@@ -115,7 +113,7 @@ class FastGANRecipe:
         """One step of the critic, then one of the generator."""
         with self.fabric.autocast():
             noise = batch.normal(self.plain_generator.noise_numbers)
-            fake = self.generator(batch.normal(self.config.latent_dim), batch.classes, noise)
+            fake = self.generator(batch.normal(self.config.latent_dim), *self._told(batch), noise)
         scalars = self._critic_step(batch, *(images.detach() for images in fake))
         loss = generator_loss(self._seen(batch, *self._shown(batch, *fake)).logits)
         descend(self.fabric, self.plain_generator, self.optimisers["generator"], loss)
@@ -123,29 +121,40 @@ class FastGANRecipe:
         return scalars | {"generator_loss": loss.detach()}
 
     def _critic_step(self, batch: Batch, fake: Tensor, small_fake: Tensor) -> dict[str, Tensor]:
-        real, small_real = self._shown(batch, batch.images, shrunk(batch.images, small_fake.shape[-1]))
-        of_real = self._seen(batch, real, small_real)
+        shown = self._shown(batch, batch.images, shrunk(batch.images, small_fake.shape[-1]))
+        of_real = self._seen(batch, *shown)
         of_fake = self._seen(batch, *self._shown(batch, fake, small_fake))
         margin = 1.0
         if self.config.margin_noise:
             margin = 1 + self.config.margin_noise * (2 * batch.uniform(of_real.logits.shape[1]) - 1)
         loss = hinge_critic_loss(of_real.logits, of_fake.logits, margin)
-        reconstruction = self._reconstruction_loss(of_real, real, small_real)
-        descend(self.fabric, self.plain_critic, self.optimisers["critic"], loss + reconstruction)
+        reconstruction = self._reconstruction_loss(of_real, *shown[:2])
+        further = self._further_losses(batch)
+        total = loss + reconstruction + sum(further.values())
+        descend(self.fabric, self.plain_critic, self.optimisers["critic"], total)
         return {
             "loss": loss.detach(),
             "reconstruction_loss": reconstruction.detach(),
             "real_score": of_real.logits.detach().mean(),
             "fake_score": of_fake.logits.detach().mean(),
+            **{name: value.detach() for name, value in further.items()},
         }
 
-    def _shown(self, batch: Batch, images: Tensor, small: Tensor) -> tuple[Tensor, Tensor]:
+    def _told(self, shown: Batch | Condition) -> tuple[Tensor, ...]:
+        """What the generator is told beside the noise."""
+        return (shown.classes.to(self.device),)
+
+    def _further_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """What else the critic learns from real images, by name."""
+        return {}
+
+    def _shown(self, batch: Batch, images: Tensor, small: Tensor) -> tuple[Tensor, ...]:
         """What the critic is shown of images and of their small versions, which are augmented each in their own way."""
         return self.augmentation(images, batch), self.augmentation(small, batch)
 
-    def _seen(self, batch: Batch, images: Tensor, small: Tensor) -> Seen:
+    def _seen(self, batch: Batch, *shown: Tensor) -> Seen:
         with self.fabric.autocast():
-            return self.critic(images, small, batch.classes)
+            return self.critic(*shown, batch.classes)
 
     def _reconstruction_loss(self, seen: Seen, images: Tensor, small: Tensor) -> Tensor:
         """How well the critic remembers real images: the whole, a quarter, the same one of all, and the small one."""
@@ -170,12 +179,12 @@ class FastGANRecipe:
     def fit_latents(self, draw: Callable[[int], Batch]) -> None:
         """Take the BatchNorm statistics of the averaged generator anew; the noise itself is never fitted."""
         network, length = self.average.network, self.config.latent_dim
-        renew_statistics(network, draw, lambda batch: network(batch.normal(length), batch.classes))
+        renew_statistics(network, draw, lambda batch: network(batch.normal(length), *self._told(batch)))
 
     @torch.no_grad()
     def sample(self, noise: Tensor, condition: Condition) -> Tensor:
         """Normalised images from standard normal `noise` (n, latent_dim), by the averaged generator."""
-        return self.average.network(noise.to(self.device), condition.classes.to(self.device))[0]
+        return self.average.network(noise.to(self.device), *self._told(condition))[0]
 
     @torch.no_grad()
     def mix(self, noise_coarse: Tensor, noise_fine: Tensor, condition: Condition) -> Tensor:
@@ -191,9 +200,9 @@ class FastGANRecipe:
         condition : Condition
             Of n samples.
         """
-        network, classes = self.average.network, condition.classes.to(self.device)
-        factors = network.excitation_factors(noise_fine.to(self.device), classes)
-        return network(noise_coarse.to(self.device), classes, factors=factors)[0]
+        network, told = self.average.network, self._told(condition)
+        factors = network.excitation_factors(noise_fine.to(self.device), *told)
+        return network(noise_coarse.to(self.device), *told, factors=factors)[0]
 
     def reconstruct(self, images: Tensor, classes: Tensor) -> None:
         """There is no encoder that a sample could be made from."""

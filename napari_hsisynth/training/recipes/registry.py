@@ -103,6 +103,7 @@ _HOMES = {
     "fastgan": "napari_hsisynth.training.recipes.fastgan",
     "shs-gan": "napari_hsisynth.training.recipes.shs_gan",
     "cyclegan": "napari_hsisynth.training.recipes.cyclegan",
+    "spade-fastgan": "napari_hsisynth.training.recipes.spade_fastgan",
 }
 
 
