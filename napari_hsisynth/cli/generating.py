@@ -9,7 +9,7 @@ from napari_hsisynth.cli.parser import Verbs, positive, seed
 from napari_hsisynth.terminal import Output
 
 #: Kept here so that ``--help`` loads no configuration; a test holds it to `training.config.MODELS`.
-MODEL_NAMES = ("vae", "dcgan", "fastgan", "shs-gan", "cyclegan", "spade-fastgan")
+MODEL_NAMES = ("vae", "dcgan", "fastgan", "shs-gan", "cyclegan", "spade-fastgan", "flow")
 
 
 def train(args: argparse.Namespace, out: Output) -> int:

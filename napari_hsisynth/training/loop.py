@@ -235,7 +235,8 @@ class Training:
         with _seeded(derive(self.config.seed, "latents"), recipe.device):
             recipe.fit_latents(draw)
         generator = torch.Generator().manual_seed(derive(self.config.seed, "preview"))
-        noise = torch.randn(_PREVIEW_SAMPLES, self.config.latent_dim, generator=generator)
+        length = self.config.noise_length(len(self.train.wavelengths_nm))
+        noise = torch.randn(_PREVIEW_SAMPLES, length, generator=generator)
         condition = self._preview_condition(pairs)
         samples = self._values(recipe.sample(noise, condition))
         arrays = {"samples": _small(samples)}

@@ -9,6 +9,7 @@ from napari_hsisynth.training.config.data_summary import DataSummary, data_summa
 from napari_hsisynth.training.config.dcgan import DCGANConfig
 from napari_hsisynth.training.config.families import MODELS, PRESETS
 from napari_hsisynth.training.config.fastgan import FastGANConfig
+from napari_hsisynth.training.config.flow import FlowConfig
 from napari_hsisynth.training.config.parsing import check_bands, describe_allowed, parse
 from napari_hsisynth.training.config.shared import ModelConfig
 from napari_hsisynth.training.config.shs_gan import SHSGANConfig
@@ -22,6 +23,7 @@ __all__ = [
     "DCGANConfig",
     "DataSummary",
     "FastGANConfig",
+    "FlowConfig",
     "ModelConfig",
     "SHSGANConfig",
     "SPADEFastGANConfig",

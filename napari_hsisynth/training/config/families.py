@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_hsisynth.training.config import cyclegan, dcgan, fastgan, shs_gan, spade_fastgan, vae
+from napari_hsisynth.training.config import cyclegan, dcgan, fastgan, flow, shs_gan, spade_fastgan, vae
 from napari_hsisynth.training.config.shared import ModelConfig
 
 #: The configuration of each.
@@ -15,6 +15,7 @@ MODELS: dict[str, type[ModelConfig]] = {
     "shs-gan": shs_gan.SHSGANConfig,
     "cyclegan": cyclegan.CycleGANConfig,
     "spade-fastgan": spade_fastgan.SPADEFastGANConfig,
+    "flow": flow.FlowConfig,
 }
 
 #: Named starting points of each, as changes of the defaults.
@@ -25,4 +26,5 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "shs-gan": shs_gan.PRESETS,
     "cyclegan": cyclegan.PRESETS,
     "spade-fastgan": spade_fastgan.PRESETS,
+    "flow": flow.PRESETS,
 }

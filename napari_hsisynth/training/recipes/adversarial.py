@@ -102,7 +102,8 @@ def all_finite(networks: Iterable[nn.Module]) -> bool:
 def samples_like(recipe: Sampling, held_out: Batch, seed: int) -> tuple[Tensor, Condition]:
     """Samples on the CPU that are told what the held-out images show, in turn; and what each was told."""
     count = max(_VALIDATION_SAMPLES, len(held_out))
-    noise = torch.randn(count, recipe.config.latent_dim, generator=torch.Generator().manual_seed(seed))
+    length = recipe.config.noise_length(held_out.images.shape[1])
+    noise = torch.randn(count, length, generator=torch.Generator().manual_seed(seed))
     told = Condition.of(recipe, held_out)[torch.arange(count) % len(held_out)]
     parts = zip(noise.split(_AT_A_TIME), told.split(_AT_A_TIME), strict=True)
     return torch.cat([recipe.sample(*part).cpu() for part in parts]), told

@@ -79,7 +79,10 @@ class Recipe(Protocol):
         """Learn where latents lie; ``draw(n)`` gives n augmented training images."""
 
     def sample(self, noise: Tensor, condition: Condition) -> Tensor:
-        """Normalised images, one from each row of standard normal `noise` (n, latent_dim), that show what is asked."""
+        """Normalised images, one from each row of standard normal noise, that show what is asked.
+
+        `noise` has the shape (n, config.noise_length(bands)): (n, latent_dim), for most families.
+        """
 
     def reconstruct(self, images: Tensor, classes: Tensor) -> Tensor | None:
         """What the model makes of given images; None for a family that does not encode."""
@@ -104,6 +107,7 @@ _HOMES = {
     "shs-gan": "napari_hsisynth.training.recipes.shs_gan",
     "cyclegan": "napari_hsisynth.training.recipes.cyclegan",
     "spade-fastgan": "napari_hsisynth.training.recipes.spade_fastgan",
+    "flow": "napari_hsisynth.training.recipes.flow",
 }
 
 
