@@ -6,17 +6,22 @@ import argparse
 from functools import partial
 from pathlib import Path
 
+from napari_hsisynth.cli import data_sets
 from napari_hsisynth.cli.parser import DONE, Verbs, wavelengths
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.terminal import Output
 
 _WITH_CUBES = "hsidermoscopy"
-_READ = (_WITH_CUBES, "coco", "labelstudio", "labelme")
-_WRITTEN = ("coco", "labelstudio", "labelme", _WITH_CUBES)
+_SYNTHETIC = "dataset"
+_READ = (_WITH_CUBES, "coco", "labelstudio", "labelme", _SYNTHETIC)
+_WRITTEN = ("coco", "labelstudio", "labelme", _WITH_CUBES, _SYNTHETIC)
 
 
 def import_(args: argparse.Namespace, out: Output) -> int:
-    """Make a study from another tool's folder, or add another tool's annotations to one."""
+    """Make a study from another tool's folder, add its annotations to one, or bring in a synthetic data set."""
+    data_sets.check_flags(args, data_sets.IMPORT_FLAGS, of_data_set=args.kind == _SYNTHETIC)
+    if args.kind == _SYNTHETIC:
+        return data_sets.import_(args, out)
     with_cubes = args.kind == _WITH_CUBES
     for flag, given in (("--wavelengths", args.wavelengths is not None), ("--copy", args.copy)):
         if given and not with_cubes:
@@ -70,7 +75,10 @@ def _import_annotations(args: argparse.Namespace, out: Output) -> int:
 
 
 def export(args: argparse.Namespace, out: Output) -> int:
-    """Write a study's annotations for another tool."""
+    """Write a study's annotations for another tool, or its synthetic cubes as a data set."""
+    data_sets.check_flags(args, data_sets.EXPORT_FLAGS, of_data_set=args.kind == _SYNTHETIC)
+    if args.kind == _SYNTHETIC:
+        return data_sets.export(args, out)
     from napari_hsisynth.composite import segmenter_view
     from napari_hsisynth.study import Study
     from napari_hsisynth.study.exchange import export_annotations
@@ -123,6 +131,8 @@ def add_verbs(verbs: Verbs) -> None:
         metavar="ANNOTATOR",
         help="whose annotations these are",
     )
+    data_sets.add_import_flags(p)
+    verbs.job(p)
     p = verbs.add("export", export)
     p.add_argument("kind", choices=_WRITTEN)
     p.add_argument("study", type=Path)
@@ -135,3 +145,5 @@ def add_verbs(verbs: Verbs) -> None:
         help="lesions as pixels, as polygons, or as polygons unless they have holes (default: what suits the tool)",
     )
     p.add_argument("--force", action="store_true", help="replace what an earlier export wrote there")
+    data_sets.add_export_flags(p)
+    verbs.job(p)

@@ -100,6 +100,29 @@ def write(path: Path, cube: Cube) -> list[str]:
     return []
 
 
+def write_new(path: Path, cube: Cube) -> Path:
+    """Write a pair where there is none and nobody reads yet, as in a folder that is renamed when it is whole.
+
+    The header names no file of a write under way, so that the same cube makes the same bytes.
+
+    Returns
+    -------
+    pathlib.Path
+        The file with the values.
+    """
+    data = _data_path(path)
+    if path.exists() or data.exists():
+        raise InputError("there is a file of this name", where=path, fix="choose another name")
+    header = _header_text(cube, "").encode("ascii")
+    if len(header) > MOST_BYTES:
+        raise InputError("its provenance is too long for a header", where=path, fix="write .npz")
+    with atomic_path(data) as temporary:
+        _write_values(temporary, cube)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(header)
+    return data
+
+
 def _data_path(header: Path) -> Path:
     """Return where other programs look for the data of a header: ``x.dat`` for ``x.hdr`` and for ``x.dat.hdr``."""
     stem = Path(header.stem)
@@ -157,7 +180,7 @@ def _header_text(cube: Cube, data_name: str) -> str:
         _NAME: quoted(storable_name(cube)),
         _PROVENANCE: quoted(provenance_json(cube)),
         _WAVELENGTHS: _NUMBERED if numbered else _KNOWN if cube.wavelengths_known else _ASSUMED,
-        OWN_DATA: quoted(data_name),
+        **({OWN_DATA: quoted(data_name)} if data_name else {}),
         "samples": str(width),
         "lines": str(height),
         "bands": str(bands),

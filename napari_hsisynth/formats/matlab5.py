@@ -27,6 +27,8 @@ from napari_hsisynth.lazy_array import LazyArray, Source
 CUBE_NAME = "DataCubeC"
 #: Says in our own files that the axes are known, so that no shape needs guessing.
 _AXES_NAME, _AXES = "axes", "y,x,bands"
+#: The header's text; behind it come the subsystem's offset, the version and the mark of the byte order.
+_HEADER_TEXT_BYTES = 116
 _NUMBERS = {"double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
 
 
@@ -89,7 +91,19 @@ def write(path: Path, cube: Cube) -> list[str]:
     }
     with atomic_path(path) as temporary, open(temporary, "wb") as handle, _size_limit(path):
         scipy.io.savemat(handle, content, format="5")
+        handle.seek(0)
+        handle.write(_header_line(content["name"]))
     return []
+
+
+def _header_line(name: str) -> bytes:
+    """Return the text that a file begins with, for eyes: the cube's name in place of SciPy's time of writing.
+
+    So the same cube makes the same bytes. Readers look for MATLAB at its beginning only.
+    """
+    shown = "".join(sign if sign.isprintable() else " " for sign in name)
+    line = f"MATLAB 5.0 MAT-file, written by napari-hsisynth: {shown}".encode("ascii", "replace")
+    return line[:_HEADER_TEXT_BYTES].ljust(_HEADER_TEXT_BYTES)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from napari_hsisynth.study.annotation import Annotation
 from napari_hsisynth.study.cube_files import content_sha256, copy_in, fitting, read_file, stored_path
 from napari_hsisynth.study.diagnosis import Diagnosis
 from napari_hsisynth.study.manifest import Entry, id_from_name
+from napari_hsisynth.study.settings import SETTINGS
 from napari_hsisynth.study.storage import Cancelled, Progress, writing
 from napari_hsisynth.study.study import Study
 
@@ -71,7 +72,7 @@ def add_files(
         cube_id = id_from_name(path.stem)
         if any(cube_id.lower() == one.cube_id.lower() for one in new):
             raise InputError(f"two of the files would have the id '{cube_id}'", where=path, fix="rename one of them")
-        fitting(read_file(path), study.settings.wavelengths_nm, name=cube_id, where=path)
+        fitting(read_file(path), study.settings.wavelengths_nm, name=cube_id, where=path, new=True)
         new.append(NewCube(cube_id, path, Diagnosis.parse(diagnosis), patient.strip(), content_sha256(path)))
     commit(study, new, copy=copy)
     if progress is not None:
@@ -111,3 +112,14 @@ def commit(study: Study, new: Sequence[NewCube], *, copy: bool, final_root: Path
         for place in copies:
             place.unlink(missing_ok=True)
         raise
+
+
+def study_to_fill(root: Path) -> Study | None:
+    """Return the study at `root`, or None if a new one may be made there; InputError if something else is there."""
+    if (root / SETTINGS).is_file():
+        return Study.open(root)
+    if root.is_file():
+        raise InputError("a file, not a folder", where=root)
+    if root.is_dir() and any(root.iterdir()):
+        raise InputError("the folder is not empty and not a study", where=root, fix="choose a new folder")
+    return None

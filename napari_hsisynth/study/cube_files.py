@@ -16,7 +16,7 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.study.storage import sha256_of
 
 #: Band centres in a file that differ from the study's by more than this are told, nm.
-_TOLERANCE_NM = 0.05
+TOLERANCE_NM = 0.05
 
 
 def read_file(path: Path) -> Cube:
@@ -30,7 +30,7 @@ def read_file(path: Path) -> Cube:
     return read_cube(path)
 
 
-def fitting(cube: Cube, wavelengths_nm: NDArray[np.float64], *, name: str, where: Path) -> Cube:
+def fitting(cube: Cube, wavelengths_nm: NDArray[np.float64], *, name: str, where: Path, new: bool = False) -> Cube:
     """Return `cube` under its name in the study, with the study's wavelengths.
 
     Parameters
@@ -43,6 +43,8 @@ def fitting(cube: Cube, wavelengths_nm: NDArray[np.float64], *, name: str, where
         Its id.
     where : pathlib.Path
         For the error.
+    new : bool
+        It is to become a cube of the study: a synthetic one, which would pass for a patient's, is refused.
 
     Returns
     -------
@@ -52,8 +54,11 @@ def fitting(cube: Cube, wavelengths_nm: NDArray[np.float64], *, name: str, where
     Raises
     ------
     InputError
-        If the cube has another number of bands.
+        If the cube has another number of bands, or is new and synthetic.
     """
+    if new and cube.provenance.get("synthetic"):
+        fix = "synthetic cubes come in with: napari-hsisynth import dataset"
+        raise InputError("a synthetic cube, which must not be taken for a real one", where=where, fix=fix)
     if cube.bands != len(wavelengths_nm):
         raise InputError(
             f"{cube.bands} bands, but the study has {len(wavelengths_nm)}",
@@ -65,7 +70,7 @@ def fitting(cube: Cube, wavelengths_nm: NDArray[np.float64], *, name: str, where
     notes = [note for note in cube.notes if note not in assumed]
     if cube.wavelengths_known:
         off_nm = float(np.abs(cube.wavelengths_nm - wavelengths_nm).max())
-        if off_nm > _TOLERANCE_NM:
+        if off_nm > TOLERANCE_NM:
             notes.append(f"the file gives wavelengths up to {off_nm:.1f} nm from the study's; the study's are used")
     invalid = int((~cube.valid()).sum())
     if invalid and not any("finite" in note for note in notes):

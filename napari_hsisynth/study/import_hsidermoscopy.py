@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_hsisynth.cube import HSIDERMOSCOPY_BANDS, HSIDERMOSCOPY_RANGE_NM, Cube, even_wavelengths_nm
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.study.adding import NewCube, commit
+from napari_hsisynth.study.adding import NewCube, commit, study_to_fill
 from napari_hsisynth.study.annotation import Annotation, now
 from napari_hsisynth.study.cube_files import fitting, read_file
+from napari_hsisynth.study.dataset.layout import is_data_set
 from napari_hsisynth.study.hsidermoscopy import FoundCube, Layout, read_mask, scan
 from napari_hsisynth.study.instance import Instance
-from napari_hsisynth.study.settings import SETTINGS, checked_wavelengths
+from napari_hsisynth.study.settings import checked_wavelengths
 from napari_hsisynth.study.storage import Cancelled, Progress, new_folder, sha256_of, skipped_note
 from napari_hsisynth.study.study import Study
 from napari_hsisynth.study.wavelengths import read_wavelengths
@@ -85,8 +86,11 @@ def import_hsidermoscopy(
         If anything does not fit: all of it is looked at first, and then nothing is written.
     """
     src, root = Path(src).expanduser().absolute(), Path(study_root).expanduser().absolute()
+    if is_data_set(src):
+        fix = f"run: napari-hsisynth import dataset {src.name} STUDY"
+        raise InputError("a synthetic data set, whose cubes must not be taken for real ones", where=src, fix=fix)
     layout = scan(src)
-    target = _target(root)
+    target = study_to_fill(root)
     given = None if wavelengths_nm is None else checked_wavelengths(wavelengths_nm, where="wavelengths")
     known, source = _known_wavelengths(src, target, given)
     new: list[NewCube] = []
@@ -106,7 +110,7 @@ def import_hsidermoscopy(
             if known is None:
                 known, source = _wavelengths_of(cube)
             bands[cube.bands] += 1
-            cube = fitting(cube, known, name=found.cube_id, where=found.path)
+            cube = fitting(cube, known, name=found.cube_id, where=found.path, new=True)
             for note in cube.notes:
                 of_cubes[note].append(found.cube_id)
             annotation = _annotation(found, cube.shape_yx, layout.notes)
@@ -135,17 +139,6 @@ def import_hsidermoscopy(
     if layout.skipped:
         told.append(skipped_note(layout.skipped))
     return ImportReport(target or Study.open(root), len(new), layout.skipped, told)
-
-
-def _target(root: Path) -> Study | None:
-    """The study at `root`, or None if a new one may be made there."""
-    if (root / SETTINGS).is_file():
-        return Study.open(root)
-    if root.is_file():
-        raise InputError("a file, not a folder", where=root)
-    if root.is_dir() and any(root.iterdir()):
-        raise InputError("the folder is not empty and not a study", where=root, fix="choose a new folder")
-    return None
 
 
 def _known_wavelengths(

@@ -168,7 +168,7 @@ class Study:
 
     def synthetic_runs(self) -> list[str]:
         """Ids of the runs with sampled cubes, sorted."""
-        return sorted(index.parent.name for index in (self.root / "synthetic").glob(f"*/{INDEX}"))
+        return sorted(index.parent.name for index in (self.root / "synthetic").glob(f"[!.]*/{INDEX}"))
 
     def crops(self) -> list[CropRecord]:
         """Its crops, in the order of ``crops.csv``; none if no crops were cut yet."""
@@ -211,8 +211,8 @@ class Study:
             self.read_cube(cube_id)
         return self._shapes[cube_id]
 
-    def _read_fitting(self, path: Path, cube_id: str) -> Cube:
-        return fitting(read_file(path), self.settings.wavelengths_nm, name=cube_id, where=path)
+    def _read_fitting(self, path: Path, cube_id: str, *, new: bool = False) -> Cube:
+        return fitting(read_file(path), self.settings.wavelengths_nm, name=cube_id, where=path, new=new)
 
     def add(
         self, cube_id: str, path: str | Path, diagnosis: Diagnosis | str, patient: str = "", *, copy: bool = False
@@ -235,7 +235,7 @@ class Study:
         path = Path(path).expanduser().absolute()
         self._check_new(cube_id)
         diagnosis = self._checked_diagnosis(diagnosis)
-        self._read_fitting(path, cube_id)
+        self._read_fitting(path, cube_id, new=True)
         if copy:
             with writing(self.root / "cubes"):
                 path = copy_in(path, self.root / "cubes", cube_id)
@@ -277,7 +277,7 @@ class Study:
 
         self._check_new(cube_id)
         diagnosis = self._checked_diagnosis(diagnosis)
-        cube = fitting(cube, self.settings.wavelengths_nm, name=cube_id, where=self.root)
+        cube = fitting(cube, self.settings.wavelengths_nm, name=cube_id, where=self.root, new=True)
         cube = cube.replace(provenance={**cube.provenance, **(provenance or {})})
         annotations = [] if mask is None else [given_mask(cube_id, mask, diagnosis, cube.shape_yx, annotator)]
         target = free_file(self.root / "cubes", cube_id, ".npz")

@@ -1,0 +1,114 @@
+"""Which synthetic cubes of a study go into a data set, and what they are called there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_hsisynth.errors import InputError
+from napari_hsisynth.study.crops import CropRecord, read_crops_index
+from napari_hsisynth.study.diagnosis import Diagnosis
+from napari_hsisynth.study.study import Study
+
+#: Ids of crops may be so long.
+_LONGEST_ID = 120
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One cube that goes into a data set.
+
+    Parameters
+    ----------
+    set_name : str
+        Folder under the study's ``synthetic``.
+    folder : pathlib.Path
+        The same, absolute.
+    record : CropRecord
+        In that folder.
+    crop_id : str
+        Its id in the data set: that of the record unless another cube has it already.
+    """
+
+    set_name: str
+    folder: Path
+    record: CropRecord
+    crop_id: str
+
+    @property
+    def renamed(self) -> CropRecord:
+        """The record under its id in the data set."""
+        if self.crop_id == self.record.crop_id:
+            return self.record
+        same = self.record.cube_id == self.record.crop_id
+        return replace(self.record, crop_id=self.crop_id, cube_id=self.crop_id if same else self.record.cube_id)
+
+
+def choose(
+    study: Study, sets: Sequence[str] | None = None, *, n: int | None = None, diagnosis: str | None = None
+) -> list[Chosen]:
+    """Return the cubes to export, set by set, in the order of their indexes.
+
+    Parameters
+    ----------
+    study : Study
+        That has them.
+    sets : sequence of str, optional
+        Folders under ``synthetic``, or ids of the runs that made the cubes; by default all folders.
+    n : int, optional
+        Only the first n of each diagnosis in each set.
+    diagnosis : str, optional
+        Only these.
+
+    Raises
+    ------
+    InputError
+        If there is no such set, an index holds real crops, or nothing is left.
+    """
+    if n is not None and n < 1:
+        raise InputError(f"{n} cubes are not a number to export", where="n", fix="ask for 1 or more")
+    only = None if diagnosis is None else Diagnosis.parse(diagnosis, where="diagnosis")
+    there = {name: read_crops_index(study.synthetic_dir(name)) for name in study.synthetic_runs()}
+    if not there:
+        raise InputError("no synthetic cubes in this study", where=study.root, fix="draw some: napari-hsisynth sample")
+    taken: set[str] = set()
+    chosen: list[Chosen] = []
+    for name in _named(sets, there, study):
+        counts: Counter[Diagnosis] = Counter()
+        for record in there[name]:
+            if not record.synthetic:
+                raise InputError(f"{record.crop_id} names no run: it is not synthetic", where=study.synthetic_dir(name))
+            if only not in (None, record.diagnosis) or (n is not None and counts[record.diagnosis] >= n):
+                continue
+            counts[record.diagnosis] += 1
+            crop_id = next(free for free in _ids(record.crop_id) if free.lower() not in taken)
+            taken.add(crop_id.lower())  # not every file system tells upper and lower case apart
+            chosen.append(Chosen(name, study.synthetic_dir(name), record, crop_id))
+    if not chosen:
+        words = "" if only is None else f" of {only.label}"
+        raise InputError(f"no synthetic cube{words} in these sets", where=study.root, fix="choose others, or sample")
+    return chosen
+
+
+def _named(sets: Sequence[str] | None, there: dict[str, list[CropRecord]], study: Study) -> list[str]:
+    if sets is None:
+        return [name for name, records in there.items() if records]
+    found: dict[str, None] = {}
+    for wanted in sets:
+        of_run = [name for name, records in there.items() if records and {r.run for r in records} == {wanted}]
+        names = [wanted] if wanted in there else of_run
+        if not names:
+            raise InputError(f"no synthetic set '{wanted}'", where=study.root, fix=f"there are: {', '.join(there)}")
+        found |= dict.fromkeys(names)
+    return sorted(found)
+
+
+def _ids(crop_id: str) -> Iterator[str]:
+    yield crop_id
+    number = 2
+    while True:
+        ending = f"-{number}"
+        yield crop_id[: _LONGEST_ID - len(ending)] + ending
+        number += 1
