@@ -26,14 +26,20 @@ EXPORT_FLAGS = (
     },
     {"annotator": "--annotator", "shapes": "--shapes"},
 )
-IMPORT_FLAGS = ({"name": "--name", "run": "--run"}, {"annotator": "--as", "wavelengths": "--wavelengths"})
+IMPORT_FLAGS = (
+    {"name": "--name", "run": "--run"},
+    {"annotator": "--as", "wavelengths": "--wavelengths", "copy": "--copy", "if_marked": "--merge or --replace"},
+)
+#: Of these flags, what means that they were not given.
+_NOT_GIVEN = (None, False, "", "skip")
 
 
 def check_flags(args: argparse.Namespace, flags: tuple[dict[str, str], dict[str, str]], *, of_data_set: bool) -> None:
     """Raise InputError if a flag was given that this kind does not have."""
     own, others = flags
     for name, flag in (others if of_data_set else own).items():
-        if getattr(args, name):
+        value = getattr(args, name)
+        if not any(value is nothing or (isinstance(value, str) and value == nothing) for nothing in _NOT_GIVEN):
             raise InputError(f"is {'not for' if of_data_set else 'only for'} the kind dataset", where=flag)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.study.crops import CropRecord, read_crops_index
+from napari_hsisynth.study.crops import Crop, CropRecord, read_crop, read_crops_index
 from napari_hsisynth.study.diagnosis import Diagnosis
 from napari_hsisynth.study.study import Study
 
@@ -45,11 +45,21 @@ class Chosen:
         same = self.record.cube_id == self.record.crop_id
         return replace(self.record, crop_id=self.crop_id, cube_id=self.crop_id if same else self.record.cube_id)
 
+    def read(self) -> Crop:
+        """Read the cube and its mask, under the id that it has in its set."""
+        try:
+            return read_crop(self.folder, self.record)
+        except InputError as error:
+            fix = "the command sample draws missing and damaged cubes again"
+            raise InputError(error.what, where=error.where, fix=fix) from None
+
 
 def choose(
     study: Study, sets: Sequence[str] | None = None, *, n: int | None = None, diagnosis: str | None = None
-) -> list[Chosen]:
+) -> tuple[list[Chosen], int]:
     """Return the cubes to export, set by set, in the order of their indexes.
+
+    A cube that is in several sets, as after importing a data set into the study it is from, is taken once.
 
     Parameters
     ----------
@@ -62,6 +72,12 @@ def choose(
     diagnosis : str, optional
         Only these.
 
+    Returns
+    -------
+    chosen : list of Chosen
+    repeated : int
+        How many were left out since an earlier one is the same.
+
     Raises
     ------
     InputError
@@ -73,8 +89,8 @@ def choose(
     there = {name: read_crops_index(study.synthetic_dir(name)) for name in study.synthetic_runs()}
     if not there:
         raise InputError("no synthetic cubes in this study", where=study.root, fix="draw some: napari-hsisynth sample")
-    taken: set[str] = set()
-    chosen: list[Chosen] = []
+    taken: dict[str, Chosen] = {}  # by id in lower case: not every file system tells the cases apart
+    repeated = 0
     for name in _named(sets, there, study):
         counts: Counter[Diagnosis] = Counter()
         for record in there[name]:
@@ -82,14 +98,20 @@ def choose(
                 raise InputError(f"{record.crop_id} names no run: it is not synthetic", where=study.synthetic_dir(name))
             if only not in (None, record.diagnosis) or (n is not None and counts[record.diagnosis] >= n):
                 continue
+            one = Chosen(name, study.synthetic_dir(name), record, record.crop_id)
+            for crop_id in _ids(record.crop_id):
+                other = taken.get(crop_id.lower())
+                if other is None or _same(one, other):
+                    break
+            if other is not None:
+                repeated += 1
+                continue
             counts[record.diagnosis] += 1
-            crop_id = next(free for free in _ids(record.crop_id) if free.lower() not in taken)
-            taken.add(crop_id.lower())  # not every file system tells upper and lower case apart
-            chosen.append(Chosen(name, study.synthetic_dir(name), record, crop_id))
-    if not chosen:
+            taken[crop_id.lower()] = replace(one, crop_id=crop_id)
+    if not taken:
         words = "" if only is None else f" of {only.label}"
         raise InputError(f"no synthetic cube{words} in these sets", where=study.root, fix="choose others, or sample")
-    return chosen
+    return list(taken.values()), repeated
 
 
 def _named(sets: Sequence[str] | None, there: dict[str, list[CropRecord]], study: Study) -> list[str]:
@@ -103,6 +125,17 @@ def _named(sets: Sequence[str] | None, there: dict[str, list[CropRecord]], study
             raise InputError(f"no synthetic set '{wanted}'", where=study.root, fix=f"there are: {', '.join(there)}")
         found |= dict.fromkeys(names)
     return sorted(found)
+
+
+def _same(one: Chosen, other: Chosen) -> bool:
+    """Whether two cubes are one: of the same origin, and the same to the bit."""
+    if _origin(one.record) != _origin(other.record) or one.record.shape_yx != other.record.shape_yx:
+        return False
+    return bool(one.read().cube.data.tobytes() == other.read().cube.data.tobytes())
+
+
+def _origin(record: CropRecord) -> tuple[object, ...]:
+    return record.run, record.source_sha256, record.seed, record.diagnosis, record.condition
 
 
 def _ids(crop_id: str) -> Iterator[str]:

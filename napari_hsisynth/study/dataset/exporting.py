@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,12 @@ from numpy.typing import NDArray
 from napari_hsisynth.atomic import atomic_folder, write_text
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.study.crops import Crop, read_crop
+from napari_hsisynth.study.crops import Crop
 from napari_hsisynth.study.dataset.card import Contents, write_card
 from napari_hsisynth.study.dataset.checksums import write_sums
 from napari_hsisynth.study.dataset.choice import Chosen, choose
 from napari_hsisynth.study.dataset.cubes import write_cube_file, write_mask_file
-from napari_hsisynth.study.dataset.generators import evaluations, generators
+from napari_hsisynth.study.dataset.generators import carried_licence, evaluations, generators
 from napari_hsisynth.study.dataset.layout import (
     CUBE_FORMATS,
     WAVELENGTHS,
@@ -113,7 +114,8 @@ def export_dataset(
     masks : {"complete", "stored", "automatic", "none"}
         The masks stored with the cubes; "complete": where there are none, automatic ones; or automatic ones for all.
     licence, title : str
-        For the card; the title is made to begin with SYNTHETIC.
+        For the card; the title is made to begin with SYNTHETIC. Cubes that came from a data set keep its licence unless
+        another one is given.
     propose : callable, optional
         Finds the lesion of a cube, for automatic masks.
     proposed_by : str
@@ -137,7 +139,7 @@ def export_dataset(
     if cube_format not in CUBE_FORMATS or masks not in get_args(Masks):
         raise InputError(f"unknown choice '{cube_format}' or '{masks}'", where="export dataset")
     _check_target(dst, force)
-    chosen = choose(study, sets, n=n, diagnosis=diagnosis)
+    chosen, repeated = choose(study, sets, n=n, diagnosis=diagnosis)
     needs_proposals = masks == "automatic" or (
         masks == "complete" and any(c.record.mask_source == "none" for c in chosen)
     )
@@ -156,8 +158,8 @@ def export_dataset(
             work.add(one)
         work.finish(
             Contents(
-                title=_title(title, study),
-                licence=_line(licence) or NOT_STATED,
+                title=_title(title, about),
+                licence=_line(licence) or carried_licence(chosen) or NOT_STATED,
                 cube_format=cube_format,
                 masks=masks,
                 automatic=proposed_by if any(row.record.mask_source == "automatic" for row in work.rows) else "",
@@ -179,7 +181,7 @@ def export_dataset(
         by_diagnosis=_counted([row.record.diagnosis.value for row in work.rows]),
         by_mask_source=_counted([row.record.mask_source for row in work.rows]),
         sets=sorted({row.set_name for row in work.rows}),
-        notes=work.notes(),
+        notes=work.notes() + ([f"{repeated} cubes are in several sets and were written once"] if repeated else []),
     )
 
 
@@ -199,7 +201,7 @@ class _Work:
     """
 
     def __init__(
-        self, folder: Path, cube_format: CubeFormat, masks: Masks, propose: Propose | None, about: list[dict]
+        self, folder: Path, cube_format: CubeFormat, masks: Masks, propose: Propose | None, about: list[dict[str, Any]]
     ) -> None:
         self._folder, self._format, self._masks, self._propose = folder, cube_format, masks, propose
         self._models = {each["run"]: each["model"] for each in about}
@@ -255,11 +257,7 @@ class _Work:
         return self._told.lines()
 
     def _read(self, one: Chosen) -> Crop:
-        try:
-            crop = read_crop(one.folder, one.record)
-        except InputError as error:
-            fix = "the command sample draws missing and damaged cubes again"
-            raise InputError(error.what, where=error.where, fix=fix) from None
+        crop = one.read()
         nm = crop.cube.wavelengths_nm
         if not len(self.wavelengths_nm):
             self.wavelengths_nm = nm
@@ -287,8 +285,9 @@ class _Work:
 @contextlib.contextmanager
 def _filling(dst: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `dst`, and take away what a killed export to it has left."""
-    for left in dst.parent.glob(f".{_literal(dst.name[:200])}-*.new"):
-        if _nobody_fills(left):
+    hidden = re.compile(re.escape(f".{dst.name[:200]}-") + r"[0-9a-f]{8}\.new")
+    for left in dst.parent.iterdir() if dst.parent.is_dir() else ():
+        if hidden.fullmatch(left.name) and (left / _BUSY).is_file() and _nobody_fills(left):
             shutil.rmtree(left, ignore_errors=True)
     with atomic_folder(dst) as folder:
         with study_lock(folder, _BUSY):
@@ -303,10 +302,6 @@ def _nobody_fills(folder: Path) -> bool:
     with contextlib.suppress(OSError), patient_lock(folder / _BUSY, give_up):
         return True
     return False
-
-
-def _literal(name: str) -> str:
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in name)
 
 
 def _check_target(dst: Path, force: bool) -> None:
@@ -332,8 +327,10 @@ def _check_space(folder: Path, chosen: Sequence[Chosen], bands: int) -> None:
         )
 
 
-def _title(title: str, study: Study) -> str:
-    title = _line(title) or f"hyperspectral dermoscopy cubes from generators trained on {study.name}"
+def _title(title: str, about: Sequence[dict[str, Any]]) -> str:
+    trained_on = sorted({each["training_data"]["study"] for each in about if each["known"]})
+    said = f"hyperspectral dermoscopy cubes, trained on {', '.join(trained_on) or 'unknown data'}"
+    title = _line(title) or said
     return title if title.startswith("SYNTHETIC") else f"SYNTHETIC: {title}"
 
 

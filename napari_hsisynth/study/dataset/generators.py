@@ -67,6 +67,12 @@ def evaluations(study: Study, chosen: Iterable[Chosen]) -> list[dict[str, Any]]:
     return [newest[name] for name in sorted(newest)]
 
 
+def carried_licence(chosen: Iterable[Chosen]) -> str:
+    """Return the licence of the data sets that all the cubes came from; empty unless it is one and the same."""
+    found = {_card(folder).get("licence", "") for folder in {one.folder for one in chosen}}
+    return str(found.pop()) if len(found) == 1 else ""
+
+
 def _figures(report: dict[str, Any]) -> dict[str, Any]:
     figures = {
         name: {key: figure[key] for key in _OF_A_FIGURE if figure.get(key) not in (None, "")}

@@ -95,9 +95,9 @@ def import_dataset(
         _check_wavelengths(target, nm, src)
     if target is not None and (target.synthetic_dir(set_name) / INDEX).exists():
         return _there_already(target, set_name, src)
-    steps = _Steps(progress, cancelled)
-    stated = verify(src, progress=steps.verifying, cancelled=cancelled)
     rows = read_table(src)
+    steps = _Steps(len(rows), progress, cancelled)
+    stated = verify(src, progress=steps.verifying, cancelled=cancelled)
     for row in rows:
         for file in (row.record.file, *([row.mask_file] if row.mask_file else [])):
             if file not in stated:
@@ -118,22 +118,24 @@ def import_dataset(
 
 
 class _Steps:
-    """One progress of two passes: files are checked, then cubes are written."""
+    """One progress of two passes: all files are checked, then the cubes are written."""
 
-    def __init__(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
-        self._progress, self._cancelled = progress, cancelled
+    def __init__(self, cubes: int, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
+        self._cubes, self._progress, self._cancelled = cubes, progress, cancelled
+        self._files = 0
 
     def verifying(self, done: int, total: int) -> None:
-        """So many files are checked; this is the first half."""
+        """So many files are checked."""
+        self._files = total
         if self._progress is not None:
-            self._progress(done, 2 * total)
+            self._progress(done, total + self._cubes)
 
-    def writing(self, done: int, total: int) -> None:
-        """So many cubes are written; this is the second half."""
-        if self._cancelled is not None and self._cancelled() and done < total:
+    def writing(self, done: int) -> None:
+        """So many cubes are written."""
+        if self._cancelled is not None and self._cancelled():
             raise Cancelled
         if self._progress is not None:
-            self._progress(total + done, 2 * total)
+            self._progress(self._files + done, self._files + self._cubes)
 
 
 def _fill(study: Study, name: str, src: Path, rows: list[Row], steps: _Steps) -> None:
@@ -147,12 +149,12 @@ def _fill(study: Study, name: str, src: Path, rows: list[Row], steps: _Steps) ->
         raise InputError(what, where=parent, fix="free some space")
     with replaced_folder(parent, name) as folder:
         for done, row in enumerate(rows):
-            steps.writing(done, len(rows))
+            steps.writing(done)
             write_crop(folder, read_row(src, row))
         for file in (CARD, README):
             shutil.copyfile(src / file, folder / file)
         write_crops_index(folder, [as_crop(row) for row in rows])
-        steps.writing(len(rows), len(rows))
+        steps.writing(len(rows))
 
 
 def _check_wavelengths(study: Study, nm: Any, src: Path) -> None:

@@ -21,7 +21,9 @@ Render = Callable[[Sequence[Cube]], Sequence[NDArray[np.float64]]]
 #: Cubes on a sheet, and beside each other.
 ON_A_SHEET, _COLUMNS = 40, 8
 #: Largest side of a picture on a sheet, and what is between them, px.
-_SIDE_PX, _GAP_PX, _TITLE_PX = 96, 4, 18
+_SIDE_PX, _GAP_PX = 96, 4
+#: Room for the title, px.
+_TITLE_PX, _TITLE_WIDTH_PX = 18, 420
 
 
 def grey_pictures(cubes: Sequence[Cube]) -> list[NDArray[np.float64]]:
@@ -65,10 +67,11 @@ class Sheet:
         """Write the sheet into the previews of a data set."""
         words = ["SYNTHETIC", *(["trained on PHANTOMS"] if self.phantom else []), self.diagnosis.label]
         title = ", ".join(words) + f": {len(self._kept)} of {self.total}"
-        columns = min(_COLUMNS, max(len(self._kept), 4))  # four wide at least, or the title would not fit
+        columns = min(_COLUMNS, len(self._kept))
         rows = -(-len(self._kept) // columns)
-        step = _SIDE_PX + _GAP_PX
-        page = Image.new("RGB", (columns * step + _GAP_PX, _TITLE_PX + rows * step + _GAP_PX), "black")
+        step = max(max(cube.shape_yx) for cube in self._kept) + _GAP_PX
+        width = max(columns * step + _GAP_PX, _TITLE_WIDTH_PX)
+        page = Image.new("RGB", (width, _TITLE_PX + rows * step + 2 * _GAP_PX), "black")
         ImageDraw.Draw(page).text((_GAP_PX, _GAP_PX), title, fill="white")
         for number, picture in enumerate(render(self._kept)):
             row, column = divmod(number, columns)
