@@ -51,10 +51,10 @@ def verify(
         stated[match[2]] = match[1]
     wrong: list[tuple[Path, str]] = []
     for done, (name, sha256) in enumerate(stated.items()):
-        if cancelled is not None and cancelled():
-            raise Cancelled
         if progress is not None:
             progress(done, len(stated))
+        if cancelled is not None and cancelled():
+            raise Cancelled
         file = inside(folder, name, where=path)
         if not file.is_file():
             wrong.append((file, "missing"))

@@ -151,10 +151,10 @@ def export_dataset(
         work = _Work(folder, cube_format, masks, propose if needs_proposals else None, about)
         work.prepare_sheets(chosen)
         for done, one in enumerate(chosen):
-            if cancelled is not None and cancelled():
-                raise Cancelled
             if progress is not None:
                 progress(done, len(chosen))
+            if cancelled is not None and cancelled():
+                raise Cancelled
             work.add(one)
         work.finish(
             Contents(

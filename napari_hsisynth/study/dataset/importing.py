@@ -132,10 +132,10 @@ class _Steps:
 
     def writing(self, done: int) -> None:
         """So many cubes are written."""
-        if self._cancelled is not None and self._cancelled():
-            raise Cancelled
         if self._progress is not None:
             self._progress(self._files + done, self._files + self._cubes)
+        if self._cancelled is not None and self._cancelled():
+            raise Cancelled
 
 
 def _fill(study: Study, name: str, src: Path, rows: list[Row], steps: _Steps) -> None:

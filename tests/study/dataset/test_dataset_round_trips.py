@@ -111,7 +111,7 @@ def test_importing_again_changes_nothing_and_another_set_of_the_name_is_kept(stu
     before = files(study.synthetic_dir("data"))
     assert not import_dataset(tmp_path / "data", study.root).new
     export_dataset(study, tmp_path / "data", sets=[make.second], force=True)
-    with pytest.raises(ValueError, match="another synthetic set of this name.*--name"):
+    with pytest.raises(ValueError, match=r"another synthetic set of this name.*--name"):
         import_dataset(tmp_path / "data", study.root)
     assert files(study.synthetic_dir("data")) == before
     assert import_dataset(tmp_path / "data", study.root, name="other").cubes == 2

@@ -41,10 +41,10 @@ def test_a_dock_sees_the_job_get_on_and_can_stop_it(study, tmp_path, capsys):
     stopped = RunFolder(tmp_path / "stopped")
     stopped.path.mkdir()
     stopped.request_stop()
-    status, out, _ = run(capsys, *words, "--force", "--title", "never", "--run", stopped.path)
+    status, out, _ = run(capsys, *words, "--force", "--title", "of the stopped", "--run", stopped.path)
     assert (status, out) == (cli.DONE, "stopped: nothing was written\n")
     assert stopped.state().status == "stopped"
-    assert "never" not in (tmp_path / "data" / "README.md").read_text()
+    assert "of the stopped" not in (tmp_path / "data" / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
