@@ -30,8 +30,8 @@ IMPORT_FLAGS = (
     {"name": "--name", "run": "--run"},
     {"annotator": "--as", "wavelengths": "--wavelengths", "copy": "--copy", "if_marked": "--merge or --replace"},
 )
-#: Of these flags, what means that they were not given.
-_NOT_GIVEN = (None, False, "", "skip")
+#: What the verbs' texts are where they were not given.
+_NO_TEXT = ("", "skip")
 
 
 def check_flags(args: argparse.Namespace, flags: tuple[dict[str, str], dict[str, str]], *, of_data_set: bool) -> None:
@@ -39,7 +39,8 @@ def check_flags(args: argparse.Namespace, flags: tuple[dict[str, str], dict[str,
     own, others = flags
     for name, flag in (others if of_data_set else own).items():
         value = getattr(args, name)
-        if not any(value is nothing or (isinstance(value, str) and value == nothing) for nothing in _NOT_GIVEN):
+        given = value not in _NO_TEXT if isinstance(value, str) else value is not None and value is not False
+        if given:
             raise InputError(f"is {'not for' if of_data_set else 'only for'} the kind dataset", where=flag)
 
 

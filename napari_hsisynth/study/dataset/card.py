@@ -189,7 +189,8 @@ def _page(card: dict[str, Any]) -> str:
         f"- **`{PREVIEWS}/`**: contact sheets. **`{CARD}`**: this page for programs. **`{SUMS}`**: check with"
         f" `sha256sum -c {SUMS}`.",
         "",
-        "Back into a study, with seeds and masks: `napari-hsisynth import dataset THIS_FOLDER STUDY`.",
+        "Back into a study, with seeds and masks: `napari-hsisynth import dataset THIS_FOLDER STUDY`. One cube in"
+        " Python: `napari_hsisynth.read_cube(FILE).data`, float32 (band, y, x).",
         "",
         "## Generators",
         "",

@@ -138,7 +138,7 @@ def export_dataset(
     dst = Path(dst).expanduser().absolute()
     if cube_format not in CUBE_FORMATS or masks not in get_args(Masks):
         raise InputError(f"unknown choice '{cube_format}' or '{masks}'", where="export dataset")
-    _check_target(dst, force)
+    check_target(dst, force=force)
     chosen, repeated = choose(study, sets, n=n, diagnosis=diagnosis)
     needs_proposals = masks == "automatic" or (
         masks == "complete" and any(c.record.mask_source == "none" for c in chosen)
@@ -304,7 +304,8 @@ def _nobody_fills(folder: Path) -> bool:
     return False
 
 
-def _check_target(dst: Path, force: bool) -> None:
+def check_target(dst: Path, *, force: bool = False) -> None:
+    """Raise InputError if a data set cannot be written to `dst`, or, without `force`, one is there already."""
     if dst.is_file():
         raise InputError("a data set is a folder, and this a file", where=dst)
     if not dst.exists() or not any(dst.iterdir()):

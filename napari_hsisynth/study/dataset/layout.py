@@ -15,7 +15,7 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.study.diagnosis import Diagnosis
 from napari_hsisynth.study.hsidermoscopy import folder_for
 
-#: The card in a form for programs; a folder that holds it is a data set.
+#: The card in a form for programs; synthetic sets of a study that came from a data set keep it too.
 CARD = "datacard.json"
 #: The same for people.
 README = "README.md"
@@ -62,12 +62,12 @@ def mask_file(name: str, diagnosis: Diagnosis) -> str:
 
 
 def is_data_set(folder: Path) -> bool:
-    """Whether a folder is a synthetic data set, by its card."""
+    """Whether a folder is a synthetic data set, by its card and its table."""
     try:
         read_card(folder)
     except InputError:
         return False
-    return True
+    return (folder / TABLE).is_file()
 
 
 def read_card(folder: Path) -> dict[str, Any]:

@@ -223,7 +223,10 @@ def test_other_wavelengths_are_refused(data, tmp_path, make):
 
 def test_synthetic_cubes_never_become_real_ones(study, data, tmp_path):
     assert is_data_set(data)
-    assert not is_data_set(study.root)
+    folder = import_dataset(data, study.root).folder
+    assert not is_data_set(folder)  # it keeps the card, but must not be replaced as a data set may be
+    with pytest.raises(InputError, match="no data set"):
+        export_dataset(study, folder, force=True)
     with pytest.raises(InputError, match="import dataset data STUDY"):
         import_hsidermoscopy(data, tmp_path / "new")
     for name in ("datacard.json", "README.md"):
