@@ -98,6 +98,7 @@ def choose(
                 raise InputError(f"{record.crop_id} names no run: it is not synthetic", where=study.synthetic_dir(name))
             if only not in (None, record.diagnosis) or (n is not None and counts[record.diagnosis] >= n):
                 continue
+            counts[record.diagnosis] += 1
             one = Chosen(name, study.synthetic_dir(name), record, record.crop_id)
             for crop_id in _ids(record.crop_id):
                 other = taken.get(crop_id.lower())
@@ -106,7 +107,6 @@ def choose(
             if other is not None:
                 repeated += 1
                 continue
-            counts[record.diagnosis] += 1
             taken[crop_id.lower()] = replace(one, crop_id=crop_id)
     if not taken:
         words = "" if only is None else f" of {only.label}"

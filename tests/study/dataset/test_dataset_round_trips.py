@@ -103,6 +103,8 @@ def test_a_cube_in_two_sets_is_exported_once(study, tmp_path, make):
     made = export_dataset(study, tmp_path / "more")
     assert made.cubes == 5
     assert made.notes[-1] == "5 cubes are in several sets and were written once"
+    # the first of each diagnosis of every set, and not the next ones in place of those that are there already
+    assert export_dataset(study, tmp_path / "few", n=1).cubes == 4
 
 
 def test_importing_again_changes_nothing_and_another_set_of_the_name_is_kept(study, tmp_path, files, make):
