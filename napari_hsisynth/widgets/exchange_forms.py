@@ -10,7 +10,8 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QLineEdit, QWidget
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study.exchange import KINDS, check_target
 from napari_hsisynth.study.wavelengths import parse_wavelengths
-from napari_hsisynth.widgets.study_forms import PathField, StudyForm
+from napari_hsisynth.widgets.path_field import PathField
+from napari_hsisynth.widgets.study_forms import StudyForm
 
 #: The kind that brings its cubes along; all others bring annotations only.
 WITH_CUBES = "hsidermoscopy"

@@ -19,6 +19,8 @@ from pydantic.fields import FieldInfo
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QWidget
 
+from napari_hsisynth.widgets.path_field import PathEdit, PathField
+
 #: Full names of fields whose names are abbreviations.
 LABELS = {
     "lr": "learning rate",
@@ -113,9 +115,12 @@ class FieldEditor:
         self.widget, self._to_shown, self._to_value = _editor_for(info, bool(self.unit))
         self.hint = _hint(self)
         native: QWidget = self.widget.native
-        native.setAccessibleName(self.label)
-        native.setAccessibleDescription(self.hint)
-        native.setToolTip(self.hint)
+        #: What is marked: of a path its line, without the button.
+        self._marked: QWidget = native.line if isinstance(native, PathField) else native
+        for one in {native, self._marked}:
+            one.setAccessibleName(self.label)
+            one.setAccessibleDescription(self.hint)
+            one.setToolTip(self.hint)
         native.setObjectName(f"field-{name}")
         if isinstance(self.widget, ComboBox):
             native.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -135,7 +140,7 @@ class FieldEditor:
 
     def mark(self, problem: str) -> None:
         """Mark the field as invalid with the reason in its tooltip, or clear the mark with an empty string."""
-        native: QWidget = self.widget.native
+        native = self._marked
         native.setToolTip(f"{problem}\n\n{self.hint}" if problem else self.hint)
         native.setAccessibleDescription(problem or self.hint)
         if bool(native.property("invalid")) != bool(problem):
@@ -191,6 +196,9 @@ def _editor_for(info: FieldInfo, grouped: bool) -> tuple[Any, _Convert, _Convert
         to_shown = _sequence_text
     else:
         to_value, to_shown = str.strip, str
+        asks_for = str(_extra(info, "path") or "")
+        if asks_for and not optional:
+            return PathEdit(f"A {asks_for}", asks_for), to_shown, to_value
     if not optional:
         return LineEdit(), to_shown, to_value
     widget = LineEdit()

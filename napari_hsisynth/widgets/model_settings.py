@@ -16,7 +16,7 @@ from napari_hsisynth.widgets.form_fields import label_of, number_text, unit_of
 from napari_hsisynth.widgets.job_dock import choice, refill
 
 #: Fields of the configuration that are not in the form: the dock chooses them with widgets of its own.
-_OUTSIDE = ("model", "device")
+_OUTSIDE = ("model", "device", "init")
 
 
 class ModelSettings(QWidget):

@@ -31,6 +31,10 @@ _COLUMNS = ("run", "model", "status", "images", "loss", "started")
 #: Columns beside the run's name, in the order in which they are shown as there is room.
 _BY_NEED = tuple(_COLUMNS.index(name) for name in ("status", "images", "loss", "started", "model"))
 
+#: Families that make each cube from a mask, and from an RGB image; further ones say so in their configuration.
+_FROM_MASKS, _FROM_RGB = {"spade-fastgan"}, {"shs-gan", "cyclegan"}
+#: Families whose latents act at several scales, so that two samples can be mixed.
+_WITH_STYLES = {"fastgan", "spade-fastgan"}
 
 #: Settings that do not change how long an image takes.
 _NO_MATTER_OF_SPEED = {
@@ -64,6 +68,8 @@ class RunSummary:
         The last validation loss, else the last loss.
     config : dict
         Of a training run.
+    checkpoints : tuple of str
+        Which there are: "best", "last".
     """
 
     run: RunFolder
@@ -73,6 +79,7 @@ class RunSummary:
     state: RunState
     loss: float | None
     config: Mapping[str, Any] = field(default_factory=dict)
+    checkpoints: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -91,6 +98,23 @@ class RunSummary:
         named = about.get("classes") if isinstance(about, dict) else None
         known = {str(diagnosis) for diagnosis in Diagnosis}
         return tuple(name for name in map(str, named) if name in known) if isinstance(named, list) else ()
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What every sample is made from besides noise: "masks", "rgb" or nothing; see `training.recipes.Recipe`."""
+        masks = self.model in _FROM_MASKS or self.config.get("mask_conditional") is True
+        return frozenset({"masks"} if masks else {"rgb"} if self.model in _FROM_RGB else ())
+
+    @property
+    def mixes_styles(self) -> bool:
+        """Whether coarse layout and fine detail of its samples can come from two latents."""
+        return self.model in _WITH_STYLES
+
+    @property
+    def image_size_px(self) -> int:
+        """Side of its images; 0 if its configuration does not say."""
+        size = self.config.get("image_size")
+        return size if isinstance(size, int) else 0
 
     def alike(self, config: Mapping[str, Any]) -> bool:
         """Whether a training with `config` should run about as fast as this one did."""
@@ -125,6 +149,7 @@ def summarise(run: RunFolder) -> RunSummary:
         run.state(),
         None if loss is None else float(loss),
         config,
+        tuple(sorted({file.stem for file in run.checkpoints_dir.glob("*.*")} & {"best", "last"})),
     )
 
 

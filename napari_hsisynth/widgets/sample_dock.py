@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from napari.layers import Layer
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_warning
-from qtpy.QtCore import Qt, QUrl
-from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QPushButton, QSpinBox, QTreeWidget, QTreeWidgetItem
+from napari.utils.notifications import show_info, show_warning
+from qtpy.QtWidgets import QSpinBox
 
-from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.jobs import RunState
-from napari_hsisynth.study import Diagnosis, Study, read_crop, read_crops_index
+from napari_hsisynth.jobs import RunFolder, RunState
+from napari_hsisynth.study import Crop, Diagnosis, Study, read_crops_index
+from napari_hsisynth.widgets import settings
 from napari_hsisynth.widgets.briefs import sample_brief
-from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill, wrapped
-from napari_hsisynth.widgets.layers import add_cube
-from napari_hsisynth.widgets.run_table import RunSummary, fit_to_rows, summarise_all
+from napari_hsisynth.widgets.fold import Fold
+from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill
+from napari_hsisynth.widgets.latent_tools import LatentTools
+from napari_hsisynth.widgets.run_table import RunSummary, summarise_all
+from napari_hsisynth.widgets.sample_conditions import ConditionSource, MaskSource, PhotoSource
+from napari_hsisynth.widgets.shown_samples import MOST_SHOWN, read_samples, show_samples
+from napari_hsisynth.widgets.synthetic_sets import SyntheticSets
 
-#: Most cubes that one click adds to the viewer, so that a set of hundreds does not fill the layer list.
-MOST_SHOWN = 16
-_VIEW = "synthetic"
-#: Room between cubes beside each other, as a part of their size.
-_GAP = 0.05
-
-
-def read_cubes(folder: Path, count: int) -> list[Cube]:
-    """Read the first `count` cubes of a folder in crops form."""
-    return [read_crop(folder, record).cube for record in read_crops_index(folder)[:count]]
+#: Cubes to draw at first; of a painted mask fewer, which are all shown.
+_USUAL_COUNT, _PAINTED_COUNT = 16, 4
 
 
 class SampleDock(JobDock):
@@ -48,8 +39,10 @@ class SampleDock(JobDock):
         super().__init__(napari_viewer, "sample")
         self.trained: list[RunSummary] = []
         self._diagnoses: tuple[str, ...] = ()
-        self._counts: dict[str, int] = {}
         self._shown: Study | None = None
+        self._other_count, self._counts_painted = _PAINTED_COUNT, False
+        #: The run that draws from a painted mask, that mask's name, its layer, and how many cubes to show.
+        self._from_painting: tuple[RunFolder, str, Layer, int] | None = None
         self._build()
         self.refresh()
 
@@ -59,57 +52,44 @@ class SampleDock(JobDock):
         for name in ("last", "best"):
             self.checkpoint.addItem(name, name)
         self.diagnosis = choice(self.content, "What a model that knows several diagnoses is to show")
-        self.count = self._spin(16, 1, 100_000, "How many cubes to draw")
+        self.masks = MaskSource(self.viewer, self.content)
+        self.photos = PhotoSource(self.content)
+        self.latents = LatentTools(self.content)
+        self.latent_fold = Fold("latent", self.latents, parent=self.content)
+        self._parts: dict[str, ConditionSource | LatentTools] = {
+            "masks": self.masks,
+            "photos": self.photos,
+            "latents": self.latents,
+        }
+        self.count = self._spin(_USUAL_COUNT, 1, 100_000, "How many cubes to draw")
         self.seed = self._spin(0, 0, 2**31 - 1, "The same seed gives the same cubes")
-        self.sets_title = QLabel("synthetic sets", self.content)
-        self.sets = QTreeWidget(self.content)
-        self.sets.setRootIsDecorated(False)
-        self.sets.setHeaderLabels(["run", "cubes"])
-        header = self.sets.header()
-        if header is not None:
-            header.setStretchLastSection(False)
-            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-            header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
-        self.sets.setMinimumWidth(1)
-        self.no_sets = wrapped("No synthetic cubes in this study yet.", self.content)
-        self.shown_count = self._spin(4, 1, MOST_SHOWN, "How many cubes to add to the viewer")
-        self.show_button = QPushButton("Show in viewer", self.content)
-        self.compare_button = QPushButton("Compare", self.content)
-        self.compare_button.setToolTip("Open the Compare dock: real and synthetic cubes side by side")
-        self.folder_button = QPushButton("Open folder", self.content)
+        self.sets = SyntheticSets(self.session, self.content)
 
         self.choices = self.add_choices(
             [
                 ("run", self.source),
                 ("checkpoint", self.checkpoint),
                 ("diagnosis", self.diagnosis),
+                ("lesion masks", self.masks),
+                ("RGB images", self.photos),
                 ("cubes", self.count),
                 ("seed", self.seed),
             ]
         )
+        self.column.addWidget(self.latent_fold)
         self.add_controls()
-        self.column.addWidget(self.sets_title)
         self.column.addWidget(self.sets)
-        self.column.addWidget(self.no_sets)
-        show = QHBoxLayout()
-        show.addWidget(self.show_button, 1)
-        show.addWidget(self.shown_count)
-        more = QHBoxLayout()
-        more.addWidget(self.compare_button)
-        more.addWidget(self.folder_button)
-        self.column.addLayout(show)
-        self.column.addLayout(more)
         self.column.addStretch(1)
 
-        self.source.currentIndexChanged.connect(self._offer_diagnoses)
+        self.source.currentIndexChanged.connect(self._offer_what_it_takes)
+        self.masks.box.currentIndexChanged.connect(self._turn_painting)
+        for source in (self.masks, self.photos, self.latents):
+            source.changed.connect(self._chosen)
         for changed in (self.source, self.checkpoint, self.diagnosis):
             changed.currentIndexChanged.connect(self._chosen)
         for spin in (self.count, self.seed):
             spin.valueChanged.connect(self._chosen)
-        self.sets.itemSelectionChanged.connect(self._enable_sets)
-        self.show_button.clicked.connect(self.show_selected)
-        self.compare_button.clicked.connect(lambda: self.open_dock("Compare"))
-        self.folder_button.clicked.connect(self._open_folder)
+        self.sets.compare_asked.connect(self._compare)
 
     def _spin(self, value: int, least: int, most: int, tip: str) -> QSpinBox:
         spin = QSpinBox(self.content)
@@ -134,42 +114,36 @@ class SampleDock(JobDock):
     def _take(self, found: tuple[Study | None, list[RunSummary], dict[str, int], tuple[str, ...]]) -> None:
         if found[0] is not self.study:
             return  # another study has been opened meanwhile; its own list is on the way
-        study, self.trained, self._counts, self._diagnoses = found
+        study, self.trained, counts, self._diagnoses = found
+        if study is not None and (self._shown is None or self._shown.root != study.root):
+            self._restore(study)
         self._shown = study
         refill(self.source, [(_title(summary), summary.run.path) for summary in self.trained])
-        self._offer_diagnoses()
-        selected = self.selected_set
-        self.sets.clear()
-        for run_id, count in self._counts.items():
-            item = QTreeWidgetItem([run_id.split("-", 2)[-1], f"{count:,}"])
-            item.setData(0, Qt.ItemDataRole.UserRole, run_id)
-            item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            item.setToolTip(0, run_id)
-            self.sets.addTopLevelItem(item)
-            item.setSelected(run_id == selected)
-        fit_to_rows(self.sets)
-        if self.selected_set is None and self.sets.topLevelItemCount():
-            self.sets.topLevelItem(0).setSelected(True)
+        self._offer_what_it_takes()
+        self.sets.fill(counts)
         if study is None:
             self.show_empty("No study open. Samples are drawn from a study's training runs.", "Open or make a study")
         elif not self.trained:
-            has_sets = bool(self._counts)
-            self.show_empty("No trained run in this study yet.", "Train a generator", alone=not has_sets)
+            self.show_empty("No trained run in this study yet.", "Train a generator", alone=not counts)
         else:
             self.show_empty("", "")
-        for widget in (self.sets_title, self.sets):
-            widget.setVisible(bool(self._counts))
-        self.no_sets.setVisible(study is not None and not self._counts)
-        self._enable_sets()
         self.update_controls()
         self.summary_changed.emit()
 
     def _next_step(self) -> None:
         self.open_dock("Study" if self.study is None else "Train")
 
-    def _offer_diagnoses(self, _: int = 0) -> None:
-        """Let the user choose among what the run knows, if it was told diagnoses in training."""
+    def _offer_what_it_takes(self, _: int = 0) -> None:
+        """Show the rows of what the run is to be told: a diagnosis, a mask, an RGB image; and of its latents."""
         chosen = self._chosen_run
+        needs = chosen.needs if chosen is not None else frozenset()
+        self.choices.setRowVisible(self.masks, "masks" in needs)
+        self.choices.setRowVisible(self.photos, "rgb" in needs)
+        self.latent_fold.setVisible("rgb" not in needs)
+        self.latents.offer(chosen is not None and chosen.mixes_styles)
+        if chosen is not None and chosen.image_size_px:
+            self.masks.painting.side_px = chosen.image_size_px
+            self.masks.painting.diagnosis = self.diagnosis.currentData() or chosen.diagnosis
         told = chosen is not None and chosen.conditional
         names = (chosen.classes or self._diagnoses) if chosen is not None and told else ()
         refill(self.diagnosis, [("all in turn", ""), *((Diagnosis(name).label, name) for name in names)])
@@ -178,18 +152,24 @@ class SampleDock(JobDock):
     def _chosen(self, _: int = 0) -> None:
         self.update_controls()
 
-    def _enable_sets(self) -> None:
-        for button in (self.show_button, self.folder_button):
-            button.setEnabled(self.selected_set is not None)
-        has_sets = bool(self._counts)
-        for widget in (self.show_button, self.shown_count, self.compare_button, self.folder_button):
-            widget.setVisible(has_sets)
-
     @property
-    def selected_set(self) -> str | None:
-        """Run id of the selected synthetic set."""
-        items = self.sets.selectedItems()
-        return items[0].data(0, Qt.ItemDataRole.UserRole) if items else None
+    def _paints(self) -> bool:
+        """Whether the cubes are to be drawn from a mask painted in the viewer."""
+        chosen = self._chosen_run
+        return chosen is not None and "masks" in chosen.needs and self.masks.painted
+
+    def _turn_painting(self, _: int = 0) -> None:
+        """Keep a number of cubes of its own for a painted mask, all of which are shown."""
+        if self.masks.painted != self._counts_painted:
+            self._counts_painted = self.masks.painted
+            shown, self._other_count = self._other_count, self.count.value()
+            self.count.setValue(shown)
+
+    def _restore(self, study: Study) -> None:
+        """Choose what was last drawn with in this study."""
+        kept: dict[str, Any] = settings.value(f"sample/{study.root}", {})
+        for name, part in self._parts.items():
+            part.restore(kept[name] if isinstance(kept.get(name), dict) else {})
 
     def obstacle(self) -> str:
         """Why nothing can be drawn now."""
@@ -202,7 +182,12 @@ class SampleDock(JobDock):
         chosen = self._chosen_run
         if chosen is not None and not any(chosen.run.checkpoints_dir.glob(f"{self.checkpoint.currentData()}.*")):
             return f"This run has no “{self.checkpoint.currentData()}” checkpoint yet."
-        return "Sampling is under way." if self.row.active else ""
+        if self.row.active:
+            return "Sampling is under way."
+        needs = chosen.needs if chosen is not None else frozenset()
+        if "masks" in needs:
+            return self.masks.obstacle()
+        return self.photos.obstacle() if "rgb" in needs else ""
 
     @property
     def _chosen_run(self) -> RunSummary | None:
@@ -219,7 +204,19 @@ class SampleDock(JobDock):
             words += ["--checkpoint", self.checkpoint.currentData()]
         if self.diagnosis.currentData():
             words += ["--diagnosis", self.diagnosis.currentData()]
-        return words
+        chosen = self._chosen_run
+        if chosen is None:
+            return words
+        if "masks" in chosen.needs:
+            words += self.masks.words(self._painted_masks)
+        if "rgb" in chosen.needs:
+            return words + self.photos.words(self._painted_masks)
+        return words + self.latents.words()
+
+    @property
+    def _painted_masks(self) -> Path:
+        assert self.study is not None
+        return self.study.root / "synthetic" / "masks"
 
     def run_name(self) -> str:
         """``sample-vae-melanoma``."""
@@ -227,10 +224,32 @@ class SampleDock(JobDock):
         diagnosis = self.diagnosis.currentData() or (chosen.diagnosis if chosen is not None else "") or "all"
         return f"sample-{chosen.model}-{diagnosis}" if chosen is not None else "sample"
 
+    def start(self) -> None:
+        """Draw; a painted mask is written first."""
+        painting, masked = self.masks.painting, self._paints
+        layer = painting.layer
+        if self.study is not None and not self.obstacle():
+            settings.set_value(f"sample/{self.study.root}", {n: part.state() for n, part in self._parts.items()})
+            if masked:
+                try:
+                    file = painting.save(self._painted_masks)
+                except InputError as error:
+                    show_warning(str(error))
+                    return
+        super().start()
+        run = self.row.run
+        if masked and layer is not None and run is not None and self.row.active:
+            self._from_painting = (run, file.stem, layer, min(self.count.value(), MOST_SHOWN))
+
     def _job_finished(self, state: RunState) -> None:
         super()._job_finished(state)
         if state.status == "done":
             self.session.crops_changed.emit()
+            if self._from_painting is not None and self._from_painting[0] == self.row.run:
+                run, mask, _, count = self._from_painting
+                worker = create_worker(_read_drawn, run, count, mask, _start_thread=False)
+                worker.returned.connect(self._add_drawn)
+                worker.start()
 
     def summary(self) -> str:
         """Return the running job, or ``200 samples from 2 runs``."""
@@ -240,59 +259,26 @@ class SampleDock(JobDock):
             return super().summary()
         if self._shown is not self.study:
             return sample_brief(self.study).text  # being read
-        sets, cubes = len(self._counts), sum(self._counts.values())
+        sets, cubes = len(self.sets.counts), sum(self.sets.counts.values())
         return f"{cubes:,} samples from {sets} run{'s' * (sets != 1)}" if sets else "none yet"
 
     # -- seeing ---------------------------------------------------------------------------------------------------
 
-    def show_selected(self) -> None:
-        """Add the first cubes of the selected set to the viewer, read off the GUI thread."""
-        if self.study is None or self.selected_set is None:
-            return
-        folder = self.study.synthetic_dir(self.selected_set)
-        worker = create_worker(_read_cubes, folder, self.shown_count.value(), _start_thread=False)
-        worker.returned.connect(self._add_layers)
-        self.show_button.setEnabled(False)
-        worker.start()
-
-    def _add_layers(self, found: list[Cube] | str) -> None:
-        self._enable_sets()
+    def _add_drawn(self, found: list[Crop] | str) -> None:
+        """Show what was drawn from a painted mask beside the painting, which keeps the brush."""
         if isinstance(found, str):
             show_warning(found)
-            self.session.crops_changed.emit()  # by whatever deleted them
             return
-        names = [f"{cube.name} · {_VIEW}" for cube in found]
-        shown = {layer.name for layer in self.viewer.layers}
-        new = [
-            add_cube(self.viewer, cube, view=_VIEW)
-            for cube, name in zip(found, names, strict=True)
-            if name not in shown
-        ]
         viewer = self.session.viewer
-        lay_beside(new, viewer.layers)
-        viewer.reset_view(layers=[layer for layer in viewer.layers if layer.name in names])
+        painting = self._from_painting[2] if self._from_painting is not None else None
+        near = [painting] if painting is not None and painting in viewer.layers else []
+        if found and not show_samples(viewer, found, near):
+            show_info("The cubes of this mask and seed are in the viewer already: another seed draws others.")
+        if near:
+            viewer.layers.selection.active = painting
 
-    def _open_folder(self) -> None:
-        if self.study is not None and self.selected_set is not None:
-            folder = self.study.synthetic_dir(self.selected_set)
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
-
-
-def lay_beside(new: Sequence[Layer], layers: Sequence[Layer]) -> None:
-    """Lay new layers in a near-square block at the right of all others, so that none hides another."""
-    if not new:
-        return
-    borders = [layer.extent.world[:, -2:] for layer in layers if layer not in new]
-    borders = [border for border in borders if np.isfinite(border).all()]
-    top = min((border[0, 0] for border in borders), default=0.0)
-    right = max((border[1, 1] for border in borders), default=None)
-    heights, widths = np.max([np.ptp(layer.extent.world[:, -2:], axis=0) for layer in new], axis=0) * (1 + _GAP)
-    left = 0.0 if right is None else right + _GAP * widths
-    columns = math.ceil(math.sqrt(len(new)))
-    for number, layer in enumerate(new):
-        row, column = divmod(number, columns)
-        place = np.array([top + row * heights, left + column * widths])
-        layer.translate = (*layer.translate[:-2], *(place - layer.extent.world[0, -2:] + layer.translate[-2:]))
+    def _compare(self) -> None:
+        self.open_dock("Compare")
 
 
 def _title(summary: RunSummary) -> str:
@@ -315,8 +301,13 @@ def _read_runs(study: Study) -> tuple[Study, list[RunSummary], dict[str, int], t
     return study, trained, counts, tuple(sorted(diagnoses))
 
 
-def _read_cubes(folder: Path, count: int) -> list[Cube] | str:
+def _read_drawn(run: RunFolder, count: int, condition: str) -> list[Crop] | str:
+    """Read what a run has drawn from a condition, from the folder that its last event names."""
+    results = [event.fields.get("result") for event in run.events() if event.kind == "done"]
+    folder = results[-1].get("folder") if results and isinstance(results[-1], dict) else None
+    if not folder:
+        return "the job has not said where its cubes are"
     try:
-        return read_cubes(folder, count)
+        return read_samples(Path(folder), count, condition)
     except InputError as error:
         return str(error)

@@ -11,13 +11,11 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
     QSizePolicy,
     QSpinBox,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -26,71 +24,8 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import Diagnosis
 from napari_hsisynth.study.wavelengths import parse_wavelengths
 from napari_hsisynth.widgets.command_line import CommandLine
+from napari_hsisynth.widgets.path_field import PathField
 from napari_hsisynth.widgets.study_table import diagnosis_icon
-
-_JSON = "JSON (*.json)"
-
-
-class PathField(QWidget):
-    """A line for a folder or a file, with a button that asks for it.
-
-    Parameters
-    ----------
-    title : str
-        Of the dialog.
-    placeholder : str
-        Shown while empty.
-
-    Attributes
-    ----------
-    asks_for : {"folder", "file", "new file"}
-        What the button asks for.
-    changed : Signal
-        Something else is in the line.
-    """
-
-    changed = Signal()
-
-    def __init__(self, title: str, placeholder: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._title = title
-        self.asks_for = "folder"
-        self.line = QLineEdit(self)
-        self.line.setMinimumWidth(1)
-        self.line.setPlaceholderText(placeholder)
-        self.line.setAccessibleName(title)
-        self.line.textChanged.connect(lambda _text: self.changed.emit())
-        button = QToolButton(self)
-        button.setText("…")
-        button.setToolTip(f"Choose: {title.lower()}")
-        button.clicked.connect(self._browse)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.line)
-        layout.addWidget(button)
-        self.setFocusProxy(self.line)
-
-    @property
-    def path(self) -> Path | None:
-        """What is in the line, or None."""
-        text = self.line.text().strip()
-        return Path(text).expanduser() if text else None
-
-    def set_path(self, path: Path) -> None:
-        """Fill in a folder or a file."""
-        self.line.setText(str(path))
-
-    def _browse(self) -> None:
-        start = self.path or Path.home()
-        begin = str(start if start.exists() else start.parent)
-        if self.asks_for == "folder":
-            found = QFileDialog.getExistingDirectory(self, self._title, begin)
-        elif self.asks_for == "file":
-            found, _ = QFileDialog.getOpenFileName(self, self._title, begin, _JSON)
-        else:
-            found, _ = QFileDialog.getSaveFileName(self, self._title, begin, _JSON)
-        if found:
-            self.set_path(Path(found))
 
 
 class StudyForm(QWidget):

@@ -15,6 +15,7 @@ from napari_hsisynth.study import DIAGNOSIS_COLOURS, Diagnosis, Study
 from napari_hsisynth.training.config import DataSummary, ModelConfig, data_summary
 from napari_hsisynth.widgets.briefs import counted, train_brief
 from napari_hsisynth.widgets.devices import Device, list_devices
+from napari_hsisynth.widgets.first_weights import FirstWeights
 from napari_hsisynth.widgets.fold import Fold
 from napari_hsisynth.widgets.form import ConfigForm
 from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill, wrapped
@@ -70,6 +71,7 @@ class TrainDock(JobDock):
         self.model, self.preset = self.settings.model, self.settings.preset
         self.device = choice(self.content, "Where to train")
         refill(self.device, [(device.label, device.name) for device in self._devices])
+        self.begin = FirstWeights(self.content)
         self.settings_fold = Fold("settings", self.settings, is_open=True, parent=self.content)
         self.resume_button = QPushButton("Resume", self.content)
         self.resume_button.clicked.connect(self._resume_shown)
@@ -86,7 +88,13 @@ class TrainDock(JobDock):
         self.column.addLayout(data)
         self.column.addWidget(self.split)
         self.add_choices(
-            [("diagnosis", self.diagnosis), ("model", self.model), ("device", self.device), ("preset", self.preset)]
+            [
+                ("diagnosis", self.diagnosis),
+                ("model", self.model),
+                ("device", self.device),
+                ("preset", self.preset),
+                ("begin with", self.begin),
+            ]
         )
         self.column.addWidget(self.settings_fold)
         self.column.addWidget(self.estimate)
@@ -96,6 +104,8 @@ class TrainDock(JobDock):
 
         self.diagnosis.currentIndexChanged.connect(self._choose_diagnosis)
         self.settings.changed.connect(self.update_controls)
+        self.model.currentIndexChanged.connect(self._offer_weights)
+        self.begin.changed.connect(self.update_controls)
         self.device.currentIndexChanged.connect(self._choose_device)
         self.row.event_arrived.connect(self._take)
         self.samples.chosen.connect(self._show_tile)
@@ -165,6 +175,8 @@ class TrainDock(JobDock):
             return f"Settings: {self.form.reason()}"
         if config.conditional and self.diagnosis.currentData():
             return self._not_conditional()
+        if reason := self.begin.obstacle(self.settings.name):
+            return reason
         if config.num_nodes > 1:
             return _SEVERAL_MACHINES
         return ""
@@ -222,6 +234,9 @@ class TrainDock(JobDock):
     def _choose_device(self, _index: int = 0) -> None:
         self.settings.set_device(self.device.currentData() or "auto")
 
+    def _offer_weights(self, _index: int = 0) -> None:
+        self.begin.offer(self.runs.summaries, self.settings.name)
+
     def _look_for_devices(self) -> None:
         names = get_args(ModelConfig.model_fields["device"].annotation)
         worker = create_worker(list_devices, names, _start_thread=False)
@@ -240,7 +255,8 @@ class TrainDock(JobDock):
         words = ["train", str(self.study.root), "--model", self.settings.name]
         if self.diagnosis.currentData():
             words += ["--diagnosis", self.diagnosis.currentData()]
-        return words + self.settings.words()
+        words += self.settings.words()
+        return words + (["--init", str(self.begin.path)] if self.begin.path is not None else [])
 
     def run_name(self) -> str:
         """Return the model and the diagnosis, ``vae-melanoma``."""
@@ -327,6 +343,7 @@ class TrainDock(JobDock):
             active = [summary.run for summary in summaries if summary.state.active]
             if active:
                 self.attach(active[0])
+        self._offer_weights()
         self.update_controls()
         self.summary_changed.emit()
 

@@ -194,6 +194,8 @@ def _field_values(info: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(get_args(info.annotation))
     if info.annotation is bool:
         return st.booleans()
+    if info.annotation is str:
+        return st.sampled_from(["", "a name", "/a/folder/of two words"])
     bounds: dict[str, Any] = {}
     for constraint in info.metadata:
         bounds |= {

@@ -77,12 +77,12 @@ def test_samples_are_drawn_listed_and_shown_then_measured(make_napari_viewer_pro
     assert dock.row.state.status == "starting"
     qtbot.waitUntil(lambda: dock.row.state.status == "done", timeout=START_MS)
     qtbot.waitUntil(lambda: dock.summary() == "8 samples from 1 run", timeout=STEP_MS)
-    assert dock.sets.topLevelItem(0).text(1) == "8"
-    dock.shown_count.setValue(2)
-    dock.show_button.click()
+    assert dock.sets.list.topLevelItem(0).text(1) == "8"
+    dock.sets.shown_count.setValue(2)
+    dock.sets.show_button.click()
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=STEP_MS)
-    dock.show_button.click()  # what is shown already is not added again
-    qtbot.waitUntil(lambda: dock.show_button.isEnabled(), timeout=STEP_MS)
+    dock.sets.show_button.click()  # what is shown already is not added again
+    qtbot.waitUntil(lambda: dock.sets.show_button.isEnabled(), timeout=STEP_MS)
     assert len(viewer.layers) == 2
     left, right = (layer.extent.world[:, -2:] for layer in viewer.layers)
     assert left[1, 1] < right[0, 1]  # beside each other, not one over the other

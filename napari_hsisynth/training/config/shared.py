@@ -22,9 +22,15 @@ def whole(value: Any) -> Any:
 Count = Annotated[int, BeforeValidator(whole)]
 
 
-def setting(default: Any, description: str, unit: str = "", advanced: bool = False, **bounds: Any) -> Any:
-    """Declare a setting: its default, what it is in one line, its unit, whether forms fold it away, and its bounds."""
-    return Field(default, description=description, json_schema_extra={"unit": unit, "advanced": advanced}, **bounds)
+def setting(
+    default: Any, description: str, unit: str = "", advanced: bool = False, path: str = "", **bounds: Any
+) -> Any:
+    """Declare a setting: its default, what it is in one line, its unit, whether forms fold it away, and its bounds.
+
+    A text that is a path says of what ("folder" or "file"), so that forms let one choose it.
+    """
+    extra: dict[str, Any] = {"unit": unit, "advanced": advanced} | ({"path": path} if path else {})
+    return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
 class ModelConfig(BaseModel):

@@ -1,0 +1,85 @@
+"""`LatentTools`: how the latents are drawn that samples are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLabel, QSpinBox, QWidget
+
+_MOST_STEPS = 64
+
+
+class LatentTools(QWidget):
+    """Truncation, interpolation and mixing of styles; all off at first.
+
+    Parameters
+    ----------
+    parent : QWidget
+
+    Attributes
+    ----------
+    changed : Signal
+        Something else is chosen.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.truncation = QDoubleSpinBox(self)
+        self.truncation.setRange(0.1, 1.0)
+        self.truncation.setSingleStep(0.1)
+        self.truncation.setValue(1.0)
+        self.steps = QSpinBox(self)
+        self.steps.setRange(1, _MOST_STEPS)
+        self.steps.setSpecialValueText("off")
+        self.mix = QCheckBox("mix styles", self)
+        self.form = QFormLayout(self)
+        self.form.setContentsMargins(0, 0, 0, 0)
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        rows: list[tuple[str, QWidget, str]] = [
+            ("truncation", self.truncation, "Length of the latents: below 1 more typical and less varied; 1 is off"),
+            ("interpolate (steps)", self.steps, "Go from one sample to the next in so many steps"),
+            ("", self.mix, "Coarse layout from one latent, fine detail from another"),
+        ]
+        for text, widget, tip in rows:
+            label = QLabel(text, self)
+            label.setBuddy(widget)
+            for one in (label, widget):
+                one.setToolTip(tip)
+            widget.setAccessibleName(text or "mix styles")
+            widget.setMinimumWidth(1)
+            self.form.addRow(label, widget)
+        self.truncation.valueChanged.connect(self._changed)
+        self.steps.valueChanged.connect(self._changed)
+        self.mix.toggled.connect(self._changed)
+
+    def offer(self, mixes_styles: bool) -> None:
+        """Leave out what the chosen model cannot do."""
+        self.form.setRowVisible(self.mix, mixes_styles)
+
+    def words(self) -> list[str]:
+        """``--truncation T --interpolate STEPS --mix``, of those that are on."""
+        words = []
+        if self.truncation.value() < self.truncation.maximum():
+            words += ["--truncation", f"{self.truncation.value():g}"]
+        if self.steps.value() > 1:
+            words += ["--interpolate", str(self.steps.value())]
+        mixes = self.mix.isChecked() and self.form.isRowVisible(self.mix)
+        return words + (["--mix"] if mixes else [])
+
+    def state(self) -> dict[str, Any]:
+        """What is chosen, as JSON types."""
+        return {"truncation": self.truncation.value(), "steps": self.steps.value(), "mix": self.mix.isChecked()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Choose what `state` returned; what is missing or of another type is turned off."""
+        truncation, steps = state.get("truncation"), state.get("steps")
+        self.truncation.setValue(truncation if isinstance(truncation, int | float) else 1.0)
+        self.steps.setValue(steps if isinstance(steps, int) else 1)
+        self.mix.setChecked(state.get("mix") is True)
+
+    def _changed(self, _value: object = None) -> None:
+        self.changed.emit()

@@ -1,0 +1,158 @@
+"""`MaskSource` and `PhotoSource`: what the samples of a conditioned model are to show, as rows of the Sample dock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_hsisynth.widgets.job_dock import choice, refill
+from napari_hsisynth.widgets.painted_mask import PaintedMask
+from napari_hsisynth.widgets.path_field import PathField
+
+_STUDY, _FILE, _FOLDER, _PAINTED = "study", "file", "folder", "painted"
+_PICTURES = "Pictures (*.png *.tif *.tiff *.bmp);;All files (*)"
+
+
+class ConditionSource(QWidget):
+    """A choice of where the conditions come from, and a line for a file or a folder where that needs one.
+
+    Parameters
+    ----------
+    flag : str
+        Of the command.
+    choices : list of (str, str)
+        Text, and what it stands for: "study", "file", "folder" or "painted".
+    tip : str
+    parent : QWidget
+
+    Attributes
+    ----------
+    changed : Signal
+        Something else is chosen.
+    """
+
+    changed = Signal()
+
+    def __init__(self, flag: str, choices: list[tuple[str, str]], tip: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.flag = flag
+        self.setToolTip(tip)
+        self.box = choice(self, tip)
+        self.path = PathField(tip, "", self)
+        self.path.pattern = _PICTURES
+        self._paths: dict[str, str] = {}
+        self._kind = _STUDY
+        refill(self.box, list(choices))
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.addWidget(self.box)
+        self.column.addWidget(self.path)
+        self.setFocusProxy(self.box)
+        self.box.currentIndexChanged.connect(self._choose)
+        self.path.changed.connect(self.changed)
+        self._choose()
+
+    @property
+    def kind(self) -> str:
+        """What is chosen: "study", "file", "folder" or "painted"."""
+        return str(self.box.currentData())
+
+    def words(self, _painted: Path) -> list[str]:
+        """Return the command's flag; none for the study's own. `_painted` is the folder of painted masks."""
+        return [self.flag, str(self.path.path)] if self.kind in (_FILE, _FOLDER) else []
+
+    def obstacle(self) -> str:
+        """Why nothing can be drawn with this; empty if something can."""
+        if self.kind not in (_FILE, _FOLDER):
+            return ""
+        path = self.path.path
+        if path is None:
+            return f"Choose the {self.kind} of {self._what}."
+        if self.kind == _FILE and not path.is_file():
+            return f"There is no file {path.name}."
+        return f"There is no folder {path.name}." if self.kind == _FOLDER and not path.is_dir() else ""
+
+    @property
+    def _what(self) -> str:
+        return "the mask" if self.kind == _FILE else "masks" if self.flag == "--mask" else "photographs"
+
+    def state(self) -> dict[str, Any]:
+        """What is chosen, as JSON types."""
+        return {"kind": self.kind, "paths": {**self._paths, self.kind: self.path.line.text()}}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Choose what `state` returned; what it does not know is left."""
+        paths = state.get("paths")
+        self._paths = {str(kind): str(path) for kind, path in paths.items()} if isinstance(paths, dict) else {}
+        self._kind = ""  # the line has nothing of the choice before to be kept
+        self.box.setCurrentIndex(max(0, self.box.findData(state.get("kind", _STUDY))))
+        self._choose()
+
+    def _choose(self, _index: int = 0) -> None:
+        """Show the line that belongs to the choice, with what it last held."""
+        if self._kind:
+            self._paths[self._kind] = self.path.line.text()
+        self._kind = self.kind
+        wants = self.kind in (_FILE, _FOLDER)
+        self.path.asks_for = self.kind if wants else _FOLDER
+        self.path.line.setPlaceholderText(f"the {self.kind}" if wants else "")
+        self.path.line.setText(self._paths.get(self.kind, ""))
+        self.path.setVisible(wants)
+        self.changed.emit()
+
+
+class MaskSource(ConditionSource):
+    """Where the lesions of the samples are to be: as in the study's crops, in files, or as painted in the viewer.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    parent : QWidget
+    """
+
+    def __init__(self, viewer: Any, parent: QWidget) -> None:
+        choices = [
+            ("of the study's training crops", _STUDY),
+            ("painted in the viewer", _PAINTED),
+            ("a mask file …", _FILE),
+            ("a folder of masks …", _FOLDER),
+        ]
+        super().__init__("--mask", choices, "Masks of lesions to draw", parent)
+        self.painting = PaintedMask(viewer, self)
+        self.column.addWidget(self.painting)
+        self.painting.changed.connect(self.changed)
+        self.box.currentIndexChanged.connect(self._show_painting)
+        self._show_painting()
+
+    @property
+    def painted(self) -> bool:
+        """Whether the mask is one painted in the viewer."""
+        return self.kind == _PAINTED
+
+    def words(self, painted: Path) -> list[str]:
+        """``--mask PATH``; none for masks of the study. A painted one lies, or will lie, in the folder `painted`."""
+        return [self.flag, str(self.painting.file(painted))] if self.painted else super().words(painted)
+
+    def obstacle(self) -> str:
+        """Why nothing can be drawn with this; empty if something can."""
+        return self.painting.obstacle() if self.painted else super().obstacle()
+
+    def _show_painting(self, _index: int = 0) -> None:
+        self.painting.setVisible(self.painted)
+
+
+class PhotoSource(ConditionSource):
+    """What the samples are to look like: renders of the study's crops, or photographs.
+
+    Parameters
+    ----------
+    parent : QWidget
+    """
+
+    def __init__(self, parent: QWidget) -> None:
+        choices = [("renders of the study's training crops", _STUDY), ("a folder of photographs …", _FOLDER)]
+        super().__init__("--rgb", choices, "RGB images to make cubes of", parent)
