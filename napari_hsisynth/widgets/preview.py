@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,10 @@ class Tile:
     pixels : ndarray of uint8, shape (y, x, 3)
     diagnosis : str
         That the model was asked for; empty for one without conditions.
+    mask : ndarray of bool, shape (y, x), optional
+        Where the model was asked to put the lesion.
+    asked : ndarray of uint8, shape (y, x, 3), optional
+        The RGB image that the model was asked to make this cube of.
     """
 
     cube: Cube
@@ -38,6 +43,8 @@ class Tile:
     origin: str
     pixels: NDArray[np.uint8]
     diagnosis: str = ""
+    mask: NDArray[np.bool_] | None = None
+    asked: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,8 +111,10 @@ def load_preview(path: Path, images: int, rendering: str = RENDERINGS[0], name: 
         return Preview(
             images,
             [
-                render.tile(cube, f"sample {number}", "synthetic", diagnosis)
-                for number, (cube, diagnosis) in enumerate(zip(samples, _diagnoses(arrays), strict=True), 1)
+                replace(render.tile(cube, f"sample {number}", "synthetic", diagnosis), mask=mask, asked=asked)
+                for number, (cube, diagnosis, mask, asked) in enumerate(
+                    zip(samples, _diagnoses(arrays), _masks(arrays), _asked(arrays), strict=True), 1
+                )
             ],
             [
                 tile
@@ -136,8 +145,12 @@ class _Renderer:
             picture = rgb_cie1931(cube, white=self.white)
         else:
             picture = np.repeat((band_mean(cube) / self.white)[..., None], 3, axis=-1)
-        pixels = np.nan_to_num(np.clip(picture, 0, 1) * 255).astype(np.uint8)
-        return Tile(cube, title, origin, np.ascontiguousarray(pixels), diagnosis)
+        return Tile(cube, title, origin, _bytes(picture), diagnosis)
+
+
+def _bytes(picture: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Turn values of 0..1 into bytes; what is not a number is black."""
+    return np.ascontiguousarray(np.nan_to_num(np.clip(picture, 0, 1) * 255).astype(np.uint8))
 
 
 def _diagnoses(arrays: dict[str, NDArray]) -> list[str]:
@@ -146,6 +159,26 @@ def _diagnoses(arrays: dict[str, NDArray]) -> list[str]:
         return [""] * len(arrays["samples"])
     names = [str(name) for name in arrays["class_names"]]
     return [names[number] for number in arrays["sample_classes"]]
+
+
+def _masks(arrays: dict[str, NDArray]) -> Sequence[NDArray[np.bool_] | None]:
+    """Return where each sample was asked to have its lesion; None for a model that is not told."""
+    samples, masks = arrays["samples"], arrays.get("sample_masks")
+    if masks is None:
+        return [None] * len(samples)
+    if masks.shape != (len(samples), *samples.shape[-2:]):
+        raise ValueError(f"masks of shape {masks.shape} for samples of shape {samples.shape}")
+    return list(masks.astype(bool))
+
+
+def _asked(arrays: dict[str, NDArray]) -> Sequence[NDArray[np.uint8] | None]:
+    """Return the RGB image that each sample was made of; None for a model that makes none of such."""
+    count, images = len(arrays["samples"]), arrays.get("sample_rgb")
+    if images is None:
+        return [None] * count
+    if images.ndim != 4 or images.shape[:2] != (count, 3):
+        raise ValueError(f"RGB images of shape {images.shape} for {count} samples")
+    return [_bytes(np.moveaxis(image, 0, -1)) for image in images]
 
 
 def _white(cubes: NDArray[np.float32]) -> float:

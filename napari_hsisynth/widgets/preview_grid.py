@@ -6,15 +6,13 @@ from pathlib import Path
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QImage, QKeyEvent, QPainter, QPen, QPixmap
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QHBoxLayout,
     QLabel,
-    QListWidget,
-    QListWidgetItem,
     QSizePolicy,
     QSlider,
     QVBoxLayout,
@@ -22,8 +20,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.study import DIAGNOSIS_COLOURS, Diagnosis
-from napari_hsisynth.widgets.preview import RENDERINGS, Preview, Tile, load_preview
+from napari_hsisynth.widgets.preview import RENDERINGS, Preview, load_preview
+from napari_hsisynth.widgets.tile_list import TileList
 
 _SHEETS = {"samples": "samples", "reconstructions": "pairs"}
 
@@ -80,7 +78,11 @@ class PreviewGrid(QWidget):
         self.latest = QCheckBox("latest", self)
         self.latest.setToolTip("Show each new preview as it comes in")
         self.latest.setChecked(True)
-        self.list = _TileList(self)
+        self.outlines = QCheckBox("masks", self)
+        self.outlines.setToolTip("Outline the lesion that each sample was asked for")
+        self.outlines.setAccessibleName("outline the masks asked for")
+        self.outlines.setChecked(True)
+        self.list = TileList(self)
         self.empty = QLabel("No preview yet: the first is made after “preview every” images.", self)
         self.empty.setWordWrap(True)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -90,6 +92,7 @@ class PreviewGrid(QWidget):
         top, bottom = QHBoxLayout(), QHBoxLayout()
         top.addWidget(self.sheet)
         top.addWidget(self.rendering)
+        top.addWidget(self.outlines)
         for widget in (self.position, self.history, self.latest):
             bottom.addWidget(widget)
         bottom.setStretch(1, 1)
@@ -101,6 +104,7 @@ class PreviewGrid(QWidget):
         layout.addLayout(bottom)
         self.sheet.currentTextChanged.connect(self._fill)
         self.rendering.currentTextChanged.connect(self._load)
+        self.outlines.toggled.connect(self._fill)
         self.history.valueChanged.connect(self._load)
         self.history.sliderPressed.connect(self._stay)
         self.history.actionTriggered.connect(self._stay)  # by keys, wheel or click; not by a new preview
@@ -182,64 +186,8 @@ class PreviewGrid(QWidget):
         pairs = bool(self.preview and self.preview.pairs)
         self.sheet.setVisible(pairs)
         tiles = getattr(self.preview, _SHEETS[self.sheet.currentText()] if pairs else "samples", [])
-        self.list.show_tiles(tiles, self.colour)
+        self.list.show_tiles(tiles, self.colour, self.outlines.isChecked())
+        self.outlines.setVisible(any(tile.mask is not None for tile in tiles))
         self.list.setVisible(bool(tiles))
         self.rendering.setVisible(bool(tiles))
         self.empty.setVisible(not tiles)
-
-
-class _TileList(QListWidget):
-    """Pictures in rows that wrap; arrow keys move, Enter picks."""
-
-    picked = Signal(object)
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setViewMode(QListWidget.ViewMode.IconMode)
-        self.setResizeMode(QListWidget.ResizeMode.Adjust)
-        self.setMovement(QListWidget.Movement.Static)
-        self.setUniformItemSizes(True)
-        self.setMinimumSize(1, 12 * self.fontMetrics().lineSpacing())
-        self.setAccessibleName("preview pictures")
-        side = 6 * self.fontMetrics().lineSpacing()
-        self.setIconSize(QSize(side, side))
-        self.itemClicked.connect(lambda item: self.picked.emit(item.data(Qt.ItemDataRole.UserRole)))
-
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:
-        """Pick the current picture with Enter."""
-        item = self.currentItem()
-        if event is not None and item is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.picked.emit(item.data(Qt.ItemDataRole.UserRole))
-            return
-        super().keyPressEvent(event)
-
-    def show_tiles(self, tiles: list[Tile], colour: QColor) -> None:
-        """Replace the pictures; the scroll position stays."""
-        self.clear()
-        for tile in tiles:
-            known = tile.diagnosis in set(Diagnosis)
-            label = Diagnosis(tile.diagnosis).label if known else tile.diagnosis
-            frame = QColor(DIAGNOSIS_COLOURS[Diagnosis(tile.diagnosis)]) if known else colour
-            item = QListWidgetItem(QIcon(_framed(tile, frame, self.iconSize())), label)
-            title = f"{tile.title}, {label}" if label else tile.title
-            item.setToolTip(f"{title} ({tile.origin}); click to see the cube in the viewer")
-            item.setData(Qt.ItemDataRole.UserRole, tile)
-            item.setData(Qt.ItemDataRole.AccessibleTextRole, title)
-            self.addItem(item)
-
-
-def _framed(tile: Tile, colour: QColor, size: QSize) -> QPixmap:
-    """Scale a picture to `size` and frame it: solid for real, dashed for synthetic."""
-    height, width = tile.pixels.shape[:2]
-    image = QImage(tile.pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
-    pixmap = QPixmap.fromImage(image).scaled(
-        size, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-    )
-    painter = QPainter(pixmap)
-    style = Qt.PenStyle.SolidLine if tile.origin == "real" else Qt.PenStyle.DashLine
-    thickness = max(2, size.width() // 40)
-    painter.setPen(QPen(colour, thickness, style))
-    inset = thickness // 2
-    painter.drawRect(pixmap.rect().adjusted(inset, inset, -inset - 1, -inset - 1))
-    painter.end()
-    return pixmap

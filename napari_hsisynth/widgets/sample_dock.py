@@ -23,8 +23,8 @@ from napari_hsisynth.widgets.sample_conditions import ConditionSource, MaskSourc
 from napari_hsisynth.widgets.shown_samples import MOST_SHOWN, read_samples, show_samples
 from napari_hsisynth.widgets.synthetic_sets import SyntheticSets
 
-#: Cubes to draw at first; of a painted mask fewer, which are all shown.
-_USUAL_COUNT, _PAINTED_COUNT = 16, 4
+#: Cubes to draw at first: of a painted mask few, which are all shown; of photographs one each.
+_COUNTS = {"": 16, "painted": 4, "photographs": 0}
 
 
 class SampleDock(JobDock):
@@ -40,7 +40,7 @@ class SampleDock(JobDock):
         self.trained: list[RunSummary] = []
         self._diagnoses: tuple[str, ...] = ()
         self._shown: Study | None = None
-        self._other_count, self._counts_painted = _PAINTED_COUNT, False
+        self._cubes, self._cubes_of = dict(_COUNTS), ""
         #: The run that draws from a painted mask, that mask's name, its layer, and how many cubes to show.
         self._from_painting: tuple[RunFolder, str, Layer, int] | None = None
         self._build()
@@ -61,7 +61,7 @@ class SampleDock(JobDock):
             "photos": self.photos,
             "latents": self.latents,
         }
-        self.count = self._spin(_USUAL_COUNT, 1, 100_000, "How many cubes to draw")
+        self.count = self._spin(_COUNTS[""], 1, 100_000, "How many cubes to draw")
         self.seed = self._spin(0, 0, 2**31 - 1, "The same seed gives the same cubes")
         self.sets = SyntheticSets(self.session, self.content)
 
@@ -82,7 +82,6 @@ class SampleDock(JobDock):
         self.column.addStretch(1)
 
         self.source.currentIndexChanged.connect(self._offer_what_it_takes)
-        self.masks.box.currentIndexChanged.connect(self._turn_painting)
         for source in (self.masks, self.photos, self.latents):
             source.changed.connect(self._chosen)
         for changed in (self.source, self.checkpoint, self.diagnosis):
@@ -120,6 +119,7 @@ class SampleDock(JobDock):
         self._shown = study
         refill(self.source, [(_title(summary), summary.run.path) for summary in self.trained])
         self._offer_what_it_takes()
+        self._keep_counts()
         self.sets.fill(counts)
         if study is None:
             self.show_empty("No study open. Samples are drawn from a study's training runs.", "Open or make a study")
@@ -150,6 +150,7 @@ class SampleDock(JobDock):
         self.choices.setRowVisible(self.diagnosis, told)
 
     def _chosen(self, _: int = 0) -> None:
+        self._keep_counts()
         self.update_controls()
 
     @property
@@ -158,12 +159,16 @@ class SampleDock(JobDock):
         chosen = self._chosen_run
         return chosen is not None and "masks" in chosen.needs and self.masks.painted
 
-    def _turn_painting(self, _: int = 0) -> None:
-        """Keep a number of cubes of its own for a painted mask, all of which are shown."""
-        if self.masks.painted != self._counts_painted:
-            self._counts_painted = self.masks.painted
-            shown, self._other_count = self._other_count, self.count.value()
-            self.count.setValue(shown)
+    def _keep_counts(self) -> None:
+        """Keep a number of cubes of its own for a painted mask, and for photographs."""
+        chosen = self._chosen_run
+        photographs = chosen is not None and "rgb" in chosen.needs and self.photos.kind == "folder"
+        now = "painted" if self._paints else "photographs" if photographs else ""
+        if now != self._cubes_of:
+            self._cubes[self._cubes_of], self._cubes_of = self.count.value(), now
+            self.count.setMinimum(min(1, _COUNTS[now]))
+            self.count.setSpecialValueText("one of each" if photographs else "")
+            self.count.setValue(self._cubes[now])
 
     def _restore(self, study: Study) -> None:
         """Choose what was last drawn with in this study."""
@@ -198,7 +203,8 @@ class SampleDock(JobDock):
 
     def words(self) -> list[str]:
         """``sample RUN --n N --seed S``, with what else is chosen."""
-        words = ["sample", str(self.source.currentData()), "--n", str(self.count.value())]
+        words = ["sample", str(self.source.currentData())]
+        words += ["--n", str(self.count.value())] if self.count.value() else []
         words += ["--seed", str(self.seed.value())]
         if self.checkpoint.currentData() != "last":
             words += ["--checkpoint", self.checkpoint.currentData()]
