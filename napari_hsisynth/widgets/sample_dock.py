@@ -11,10 +11,11 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtWidgets import QSpinBox
 
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.jobs import RunFolder, RunState
+from napari_hsisynth.jobs import RunFolder, RunState, new_run
 from napari_hsisynth.study import Crop, Diagnosis, Study, read_crops_index
 from napari_hsisynth.widgets import settings
 from napari_hsisynth.widgets.briefs import sample_brief
+from napari_hsisynth.widgets.dataset_form import DatasetForm
 from napari_hsisynth.widgets.fold import Fold
 from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill
 from napari_hsisynth.widgets.latent_tools import LatentTools
@@ -25,6 +26,8 @@ from napari_hsisynth.widgets.synthetic_sets import SyntheticSets
 
 #: Cubes to draw at first: of a painted mask few, which are all shown; of photographs one each.
 _COUNTS = {"": 16, "painted": 4, "photographs": 0}
+
+_BUSY = "A job is under way: wait for it or stop it first."
 
 
 class SampleDock(JobDock):
@@ -41,6 +44,8 @@ class SampleDock(JobDock):
         self._diagnoses: tuple[str, ...] = ()
         self._shown: Study | None = None
         self._cubes, self._cubes_of = dict(_COUNTS), ""
+        #: The run that writes a data set.
+        self._exporting: RunFolder | None = None
         #: The run that draws from a painted mask, that mask's name, its layer, and how many cubes to show.
         self._from_painting: tuple[RunFolder, str, Layer, int] | None = None
         self._build()
@@ -64,6 +69,7 @@ class SampleDock(JobDock):
         self.count = self._spin(_COUNTS[""], 1, 100_000, "How many cubes to draw")
         self.seed = self._spin(0, 0, 2**31 - 1, "The same seed gives the same cubes")
         self.sets = SyntheticSets(self.session, self.content)
+        self.dataset = DatasetForm(self.content)
 
         self.choices = self.add_choices(
             [
@@ -79,6 +85,8 @@ class SampleDock(JobDock):
         self.column.addWidget(self.latent_fold)
         self.add_controls()
         self.column.addWidget(self.sets)
+        self.column.addWidget(self.dataset)
+        self.dataset.hide()
         self.column.addStretch(1)
 
         self.source.currentIndexChanged.connect(self._offer_what_it_takes)
@@ -89,6 +97,8 @@ class SampleDock(JobDock):
         for spin in (self.count, self.seed):
             spin.valueChanged.connect(self._chosen)
         self.sets.compare_asked.connect(self._compare)
+        self.sets.export_button.toggled.connect(self._turn_export)
+        self.dataset.asked.connect(self.export)
 
     def _spin(self, value: int, least: int, most: int, tip: str) -> QSpinBox:
         spin = QSpinBox(self.content)
@@ -121,6 +131,9 @@ class SampleDock(JobDock):
         self._offer_what_it_takes()
         self._keep_counts()
         self.sets.fill(counts)
+        if not counts:
+            self.sets.export_button.setChecked(False)
+        self._offer_export()
         if study is None:
             self.show_empty("No study open. Samples are drawn from a study's training runs.", "Open or make a study")
         elif not self.trained:
@@ -188,7 +201,7 @@ class SampleDock(JobDock):
         if chosen is not None and not any(chosen.run.checkpoints_dir.glob(f"{self.checkpoint.currentData()}.*")):
             return f"This run has no “{self.checkpoint.currentData()}” checkpoint yet."
         if self.row.active:
-            return "Sampling is under way."
+            return _BUSY
         needs = chosen.needs if chosen is not None else frozenset()
         if "masks" in needs:
             return self.masks.obstacle()
@@ -247,15 +260,50 @@ class SampleDock(JobDock):
         if masked and layer is not None and run is not None and self.row.active:
             self._from_painting = (run, file.stem, layer, min(self.count.value(), MOST_SHOWN))
 
+    def export(self) -> None:
+        """Write a data set, as a job in the row of this dock."""
+        if self.study is None:
+            return
+        try:
+            run = new_run(self.study.root, "export-dataset")
+            self.launch(self.dataset.words(), run)
+        except InputError as error:
+            show_warning(str(error))
+        else:
+            self._exporting = run
+            self.area.ensureWidgetVisible(self.row)
+
+    def _turn_export(self, is_open: bool) -> None:
+        self.dataset.setVisible(is_open)
+        self._offer_export()
+
+    def _offer_export(self) -> None:
+        root = self.study.root if self.study is not None else None
+        self.dataset.offer(root, self.sets.counts, self._diagnoses, self.sets.selected)
+
+    def update_controls(self) -> None:
+        """Enable what can be done now, and say why not."""
+        super().update_controls()
+        busy = _BUSY if self.row.active else ""
+        if busy != self.dataset.busy:
+            self.dataset.busy = busy
+            self.dataset.update_state()
+
     def _job_finished(self, state: RunState) -> None:
         super()._job_finished(state)
-        if state.status == "done":
-            self.session.crops_changed.emit()
-            if self._from_painting is not None and self._from_painting[0] == self.row.run:
-                run, mask, _, count = self._from_painting
-                worker = create_worker(_read_drawn, run, count, mask, _start_thread=False)
-                worker.returned.connect(self._add_drawn)
-                worker.start()
+        run = self.row.run
+        if state.status != "done" or run is None:
+            return
+        if run == self._exporting:
+            self._offer_export()  # what was written is in the way of the next one
+            show_info(f"Data set written: {self.row.words[3]}")
+            return
+        self.session.crops_changed.emit()
+        if self._from_painting is not None and self._from_painting[0] == run:
+            _, mask, _, count = self._from_painting
+            worker = create_worker(_read_drawn, run, count, mask, _start_thread=False)
+            worker.returned.connect(self._add_drawn)
+            worker.start()
 
     def summary(self) -> str:
         """Return the running job, or ``200 samples from 2 runs``."""
@@ -314,6 +362,6 @@ def _read_drawn(run: RunFolder, count: int, condition: str) -> list[Crop] | str:
     if not folder:
         return "the job has not said where its cubes are"
     try:
-        return read_samples(Path(folder), count, condition)
+        return read_samples(Path(folder), count, condition, since=run.events()[0].t)
     except InputError as error:
         return str(error)

@@ -23,7 +23,7 @@ _GAP = 0.05
 _OPACITY = 0.9
 
 
-def read_samples(folder: Path, count: int, condition: str = "") -> list[Crop]:
+def read_samples(folder: Path, count: int, condition: str = "", since: float = 0.0) -> list[Crop]:
     """Read the first `count` synthetic cubes of a folder, or of those in it that were made from one condition.
 
     Parameters
@@ -33,6 +33,8 @@ def read_samples(folder: Path, count: int, condition: str = "") -> list[Crop]:
     count : int
     condition : str
         Stem of the file that they were asked to show; empty for all.
+    since : float
+        Those written after this moment, in seconds since 1970, come first.
 
     Raises
     ------
@@ -42,7 +44,16 @@ def read_samples(folder: Path, count: int, condition: str = "") -> list[Crop]:
     records = [
         record for record in read_crops_index(folder) if not condition or Path(record.condition).stem == condition
     ]
+    if since:
+        records.sort(key=lambda record: _written(folder / record.file) < since)  # stable
     return [read_crop(folder, record) for record in records[:count]]
+
+
+def _written(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:  # deleted meanwhile: reading it says so
+        return 0.0
 
 
 def show_samples(viewer: Any, samples: Sequence[Crop], near: Sequence[Layer] = ()) -> list[Image]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QWidget
 
 from napari_hsisynth.training.config import MODELS, PRESETS, ModelConfig
 from napari_hsisynth.training.config.shared import setting
 from napari_hsisynth.widgets import settings
 from napari_hsisynth.widgets.job_row import about_text
 from napari_hsisynth.widgets.model_settings import ModelSettings
+from napari_hsisynth.widgets.path_field import PathField
 
 
 class OtherConfig(ModelConfig):
@@ -26,6 +28,7 @@ class OtherConfig(ModelConfig):
     image_size: int = setting(32, "Side", "px", ge=8, le=64)
     loss: Literal["hinge", "wgan-gp"] = setting("hinge", "What the critic learns")
     spectral_norm: bool = setting(True, "Bound the critic's gain")
+    photos: str = setting("", "Folder of photographs", path="folder")
     n_critic: int = setting(1, "Steps of the critic to one of the generator", "steps", ge=1, le=9, advanced=True)
 
 
@@ -97,6 +100,40 @@ def test_choices_are_offered_not_typed(chosen: ModelSettings) -> None:
     tip = Qt.ItemDataRole.ToolTipRole
     assert chosen.model.itemData(chosen.model.findData("other"), tip).endswith("a family may bring.")
     assert chosen.preset.itemData(1, tip) == "training length: 2,000 images\nloss: wgan-gp"
+
+
+def test_a_path_is_chosen_in_a_dialog_or_typed(
+    chosen: ModelSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, qtbot
+) -> None:
+    choose(chosen.model, "other")
+    field = chosen.form.editors["photos"].widget.native
+    assert isinstance(field, PathField)
+    assert field.line.accessibleName() == "photos"
+    assert "Folder of photographs" in field.line.toolTip()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    with qtbot.waitSignal(chosen.changed):
+        qtbot.mouseClick(field.button, Qt.MouseButton.LeftButton)
+    assert chosen.config().photos == str(tmp_path)
+    assert chosen.words() == ["--set", f"photos={tmp_path}"]
+    field.line.clear()
+    assert chosen.words() == []
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_is_chosen_with_its_presets_and_comes_back(
+    chosen: ModelSettings, parent: QWidget, name: str
+) -> None:
+    tip = chosen.model.itemData(chosen.model.findData(name), Qt.ItemDataRole.ToolTipRole)
+    assert 10 < len(tip) <= 140
+    choose(chosen.model, name)
+    for preset in PRESETS[name]:
+        choose(chosen.preset, preset)
+        assert chosen.words() == ["--preset", preset]
+        assert chosen.config() == MODELS[name](**PRESETS[name][preset])
+    chosen.form.set_values({"seed": 7})
+    chosen.remember()
+    again = ModelSettings(parent)
+    assert (again.name, again.words()) == (name, ["--preset", preset, "--set", "seed=7"])
 
 
 def test_a_model_without_presets_has_its_defaults(parent: QWidget, monkeypatch: pytest.MonkeyPatch) -> None:

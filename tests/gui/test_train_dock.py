@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from finished_runs import finished_run
 from qtpy.QtCore import QThreadPool
 
 from napari_hsisynth.jobs import RunFolder, attach, list_runs, new_run
@@ -188,6 +189,24 @@ def parse_again(words: list[str]) -> Any:
 
     args = build_parser().parse_args(words)
     return parse(settings(args.model, args.preset, args.config, args.set))
+
+
+def test_a_training_begins_with_an_earlier_run(dock: TrainDock, study: Study, tmp_path: Path, qtbot) -> None:
+    run = finished_run(study, "vae")
+    dock.refresh()
+    qtbot.waitUntil(lambda: dock.begin.box.count() == 3, timeout=STEP_MS)
+    assert "--init" not in dock.words()
+    dock.begin.box.setCurrentIndex(1)
+    assert dock.words()[-2:] == ["--init", str(run.path)]
+    assert parse_again(dock.words()[:-2]) == dock.form.config()
+    dock.begin.box.setCurrentIndex(2)
+    dock.begin.folder.set_path(tmp_path)
+    assert dock.reason.text() == f"Begin with: {tmp_path.name} is not the folder of a run."
+    assert not dock.start_button.isEnabled()
+    dock.begin.folder.set_path(run.path)
+    assert dock.start_button.isEnabled()
+    dock.model.setCurrentIndex(dock.model.findData("dcgan"))
+    assert dock.reason.text().endswith("has no weights for dcgan.")
 
 
 def test_an_invalid_field_disables_train_and_says_why(dock: TrainDock) -> None:
