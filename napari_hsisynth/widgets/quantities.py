@@ -17,7 +17,11 @@ _NAMES = {
     "lr": "learning rate",
     "gradient": "gradient norm",
     "error": "reconstruction error (std of a band)",
+    "mask_iou": "IoU with the mask asked for",
 }
+
+#: Words that are written in capitals.
+_CAPITALS = {"iou": "IoU", "kl": "KL", "psnr": "PSNR", "rgb": "RGB", "ssim": "SSIM"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,11 @@ _TOGETHER = (
         "score by the critic",
         (Series("real_score", "real"), Series("fake_score", "synthetic", dashed=True)),
     ),
+    Plotted(
+        "IoU with the mask asked for",
+        "IoU of automatic masks",
+        (Series("mask_iou_real", "real"), Series("mask_iou", "synthetic", dashed=True)),
+    ),
 )
 
 
@@ -78,7 +87,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 def quantity_name(name: str) -> str:
     """Name of a quantity for eyes."""
-    return _NAMES.get(name, name.replace("_", " "))
+    return _NAMES.get(name) or " ".join(_CAPITALS.get(word, word) for word in name.split("_"))
 
 
 def arrange(names: Iterable[str]) -> list[Plotted]:

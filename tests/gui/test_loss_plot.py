@@ -70,6 +70,30 @@ def test_what_adversaries_report_is_seen_together(losses: LossPlot) -> None:
     assert losses.curves["fake_score"].opts["pen"].style() == Qt.PenStyle.DashLine
 
 
+def test_what_conditioned_models_report_has_names_and_few_plots(losses: LossPlot) -> None:
+    """Of spade-fastgan and cyclegan at once, which is more than any one model reports."""
+    step = {"loss": 1.0, "generator_loss": 1.0, "reconstruction_loss": 0.3, "real_score": 1.0, "fake_score": 0.0}
+    losses.add(100, step | {"wrong_mask_loss": 0.5, "cycle_error": 0.2, "rgb_error": 0.1, "rgb_penalty": 0.1})
+    losses.add(100, {"val_mask_iou": 0.7, "val_mask_iou_real": 0.8, "val_rgb_error": 0.1})
+    losses.redraw()
+    assert choices(losses) == [
+        "losses",
+        "scores by the critic",
+        "IoU with the mask asked for",
+        "reconstruction loss",
+        "wrong mask loss",
+        "cycle error",
+        "RGB error",
+        "RGB penalty",
+    ]
+    assert list(losses.curves) == ["loss", "generator_loss"]  # what is seen at first stays as it was
+    losses.quantity.setCurrentText("IoU with the mask asked for")
+    assert legend(losses) == ["real, validation", "synthetic, validation"]
+    assert losses.curves["val_mask_iou"].opts["pen"].style() == Qt.PenStyle.DashLine
+    losses.quantity.setCurrentText("RGB error")
+    assert legend(losses) == ["training", "validation"]
+
+
 def test_a_choice_stays_when_more_quantities_come(losses: LossPlot) -> None:
     losses.add(100, {"loss": 1.0, "gradient": 2.0})
     losses.quantity.setCurrentText("gradient norm")
