@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 from PIL import Image as PILImage
@@ -28,6 +28,8 @@ _PACE_MS = 100
 _OPACITY, _GREY = 0.6, 0.5
 #: Diameter of the brush, as a part of the image's side.
 _BRUSH = 1 / 6
+#: Part of the canvas that a painting fills.
+_MARGIN = 0.9
 #: Side of a painting for a model whose configuration does not say how large its images are, px.
 _USUAL_SIDE_PX = 64
 
@@ -147,9 +149,15 @@ class PaintedMask(QWidget):
         layer.brush_size = max(2, round(_BRUSH * self.side_px))
         layer.mode = "paint"
         self.viewer.layers.selection.active = layer
-        self.viewer.reset_view(layers=[ground])
+        self._look_at(ground)
         self._offer()
         self.box.setCurrentIndex(next(row for row in range(self.box.count()) if self.box.itemData(row) is layer))
+
+    def _look_at(self, ground: Layer) -> None:
+        """Bring the camera to a layer; napari itself cannot look at 2-D layers alone beside cubes."""
+        camera, borders = self.viewer.scene.camera, ground.extent.world[:, -2:]
+        camera.center = (*camera.center[:-2], *borders.mean(axis=0))
+        camera.zoom = _MARGIN * float(np.min(np.asarray(self.viewer.canvas.size) / np.ptp(borders, axis=0)))
 
     def _offer(self, _event: Any = None) -> None:
         """List the layers that can be masks, topmost first; the chosen one stays if it is still there."""

@@ -94,7 +94,7 @@ def _outline(viewer: Any, sample: Crop, image: Image) -> None:
         metadata={METADATA: {"asked": True}},
     )
     layer.contour = 1
-    lay_over(viewer, layer, image, "mask asked for", above=1)
+    lay_over(viewer, layer, image, "mask", above=1)
     viewer.layers.selection.active = active
 
 

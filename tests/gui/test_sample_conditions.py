@@ -169,6 +169,7 @@ def test_what_is_painted_is_drawn_beside_the_painting(
     dock = SampleDock(viewer)
     viewer.window.add_dock_widget(dock)
     session_for(viewer).open_study(study.root)
+    session_for(viewer).show_cube("A")  # it stays where it is, and so does the wavelength
     qtbot.waitUntil(dock.start_button.isEnabled, timeout=STEP_MS)
     pick(dock.masks.box, "painted")
     assert dock.count.value() == 4
@@ -179,10 +180,12 @@ def test_what_is_painted_is_drawn_beside_the_painting(
     layer = viewer.layers.selection.active
     assert isinstance(layer, Labels)
     assert (layer.mode, layer.data.shape, layer.name) == ("paint", (32, 32), "mask 1 · painted")
-    assert viewer.layers[0].data.shape == (32, 32)  # the ground to paint on
+    ground = viewer.layers["mask 1 · background"]
+    assert np.array_equal(ground.extent.world, layer.extent.world)
+    assert ground.extent.world[0, 1] > viewer.layers["A · cube"].extent.world[1, 2]
     assert dock.reason.text() == "Paint the lesion first: the layer is empty."
     qtbot.wait(50)  # until the camera has turned to it
-    mouse(viewer).drag((10, 10), (18, 20))
+    mouse(viewer).drag(*(tuple(layer.translate + place) for place in ((10, 10), (18, 20))))
     assert layer.data.any()
     qtbot.waitUntil(dock.start_button.isEnabled, timeout=STEP_MS)
     painted = np.asarray(layer.data) != 0
@@ -196,9 +199,9 @@ def test_what_is_painted_is_drawn_beside_the_painting(
     with Image.open(file) as image:
         assert np.array_equal(np.asarray(image) != 0, painted)
     launches.finish(folder=str(synthetic_set(study, run, painted, file.name)))
-    qtbot.waitUntil(lambda: len(viewer.layers) == 10, timeout=STEP_MS)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 11, timeout=STEP_MS)
     cubes = [one for one in viewer.layers if one.name.endswith(" · synthetic")]
-    outlines = [one for one in viewer.layers if one.name.endswith(" · mask asked for")]
+    outlines = [one for one in viewer.layers if one.name.endswith(" · mask")]
     assert len(cubes) == len(outlines) == 4
     for cube, outline in zip(cubes, outlines, strict=True):
         assert outline.contour == 1
