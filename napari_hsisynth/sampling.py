@@ -12,11 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from napari_hsisynth.errors import InputError, MissingExtraError
-from napari_hsisynth.study import CropRecord
 
 if TYPE_CHECKING:
     from napari_hsisynth.training.generator import Generator

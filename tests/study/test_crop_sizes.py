@@ -114,8 +114,8 @@ def test_an_index_of_an_earlier_version_is_read_as_native(study):
     make_crops(study)
     index = study.crops_dir / "crops.csv"
     lines = index.read_text().splitlines()
-    assert lines[0].endswith("mask_source,height_px,width_px,source_height_px,source_width_px")
-    index.write_text("".join(line.rsplit(",", 4)[0] + "\n" for line in lines))
+    assert lines[0].endswith("mask_source,height_px,width_px,source_height_px,source_width_px,condition")
+    index.write_text("".join(line.rsplit(",", 5)[0] + "\n" for line in lines))
     records = study.crops()
     assert [record.source_shape_yx for record in records] == [None] * 3
     assert records[0].shape_yx == records[0].box_shape_yx
