@@ -251,17 +251,18 @@ class Generator:
         rows = torch.arange(count + -count % BATCH).clamp(max=count - 1)
         for part in rows.split(BATCH):
             first, last = int(part[0]), int(part[-1]) + 1
-            made[first:last] = self._decoded(normalised(part)[: last - first])
+            for image, values in zip(made[first:last], normalised(part), strict=False):  # not what filled it up
+                image.copy_(self._decoded(values))
         return made.numpy()
 
-    def _decoded(self, images: torch.Tensor) -> torch.Tensor:
-        """As `Normalisation.decode`, where the network is: a GPU does it while the host would need most of the time."""
-        images = images.cpu() if images.device.type == "mps" else images  # which has no double precision
+    def _decoded(self, image: torch.Tensor) -> torch.Tensor:
+        """As `Normalisation.decode`, where the network is, one by one: a batch in double leaves the caches."""
+        image = image.cpu() if image.device.type == "mps" else image  # which has no double precision
         offset, scale = (
-            torch.from_numpy(one).to(images.device)[:, None, None]
+            torch.from_numpy(one).to(image.device)[:, None, None]
             for one in (self.normalisation.offset, self.normalisation.scale)
         )
-        return (images.double() * scale + offset).float()
+        return image.contiguous().double().mul_(scale).add_(offset)
 
 
 def _and(names: Collection[str]) -> str:
