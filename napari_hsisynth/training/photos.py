@@ -24,6 +24,8 @@ _SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"}
 _MOST_BYTES = 2**31
 #: Files that are named one by one where they could not be read; and threads that read.
 _NAMED, _READERS = 5, 4
+#: What is left larger than so many times the wanted side is first shrunk by a whole factor, which takes less memory.
+_MUCH_LARGER = 8
 _LINEAR_OF_BYTE = srgb_decode(torch.arange(256, dtype=torch.float64) / 255).float().numpy()
 
 
@@ -62,7 +64,11 @@ def photo_files(folder: str | os.PathLike[str]) -> list[Path]:
     """
     root = Path(folder)
     if not root.is_dir():
-        raise InputError("no such folder of photographs", where=folder, fix="bring it back, or give another as photos")
+        raise InputError(
+            "no such folder of photographs",
+            where=folder,
+            fix="check the path; a resumed run needs the folder that it began with",
+        )
     found = [
         Path(place) / name
         for place, _, names in os.walk(root)
@@ -137,7 +143,7 @@ def _read_or_none(path: Path, size: int) -> NDArray[np.uint8] | None:
 
 
 def _linear(path: Path, size: int) -> NDArray[np.float32]:
-    """The photograph in linear light, shape (y, x, 3), about its full size."""
+    """The photograph in linear light, shape (y, x, 3), at full size or several times as large as wanted."""
     try:
         with Image.open(path) as file:
             file.draft("RGB", (2 * size, 2 * size))  # a JPEG is unpacked no larger than needed
@@ -148,7 +154,10 @@ def _linear(path: Path, size: int) -> NDArray[np.float32]:
                 with_alpha = image.convert("RGBA")
                 black = Image.new("RGBA", with_alpha.size, (0, 0, 0, 255))
                 image = Image.alpha_composite(black, with_alpha)
-            return _LINEAR_OF_BYTE[np.asarray(image.convert("RGB"))]
+            image = image.convert("RGB")
+            if (factor := min(image.size) // (_MUCH_LARGER * size)) > 1:
+                image = image.reduce(factor)
+            return _LINEAR_OF_BYTE[np.asarray(image)]
     except UnidentifiedImageError:
         if path.suffix.lower() not in (".tif", ".tiff"):
             raise
