@@ -73,6 +73,11 @@ def test_grey_palette_alpha_and_sixteen_bits_are_what_they_look_like(tmp_path):
     assert near(corners(read_photo(tmp_path / "alpha.png", 16)), [(90, 90, 90), (0, 0, 0)] * 2)
 
 
+def test_a_photograph_much_larger_than_wanted_is_the_same_in_small(tmp_path):
+    Image.fromarray(halves(width=900, height=700)).save(tmp_path / "large.png")
+    assert near(corners(read_photo(tmp_path / "large.png", 16)), [RED, BLUE, RED, BLUE])
+
+
 def test_areas_are_averaged_in_linear_light(tmp_path):
     checks = np.indices((64, 64)).sum(axis=0) % 2 * 255
     Image.fromarray(checks.astype(np.uint8)).save(tmp_path / "checks.png")
