@@ -34,7 +34,14 @@ VARIANTS = {
         "fourier_arm": False,
     },
     "cyclegan": {"model": "cyclegan", "blocks": 1, "pool_size": 5},
-    "cyclegan with pairs": {"model": "cyclegan", "blocks": 1, "pool_size": 0, "paired_weight": 10, "base": "none"},
+    "cyclegan with pairs": {
+        "model": "cyclegan",
+        "blocks": 1,
+        "pool_size": 0,
+        "paired_weight": 10,
+        "base": "none",
+        "rgb_weight": 0,
+    },
 }
 
 
@@ -295,5 +302,6 @@ def test_presets_are_complete(model, preset):
         assert (config.base, config.paired_weight) == ("none", 0)
         if model == "cyclegan":
             assert (config.cycle_weight, config.pool_size, config.blocks, config.batch_size) == (10, 50, 9, 1)
+            assert config.rgb_weight == 0
         else:
             assert (config.critic, config.fourier_arm, config.gp_weight) == ("3d", True, 10)

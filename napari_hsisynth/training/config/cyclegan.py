@@ -18,6 +18,13 @@ class CycleGANConfig(RGBModelConfig):
     cycle_weight: float = setting(
         10.0, "Weight of the mean absolute difference of an image there and back again", ge=0, le=10_000
     )
+    rgb_weight: float = setting(
+        100.0,
+        "Weight of the mean absolute difference, in sRGB, between how a cube looks and the image it was made of; 0 as "
+        "published",
+        ge=0,
+        le=10_000,
+    )
     pool_size: Count = setting(
         50,
         "Earlier images from which half of what the critics see is drawn; 0 for none. They are part of each checkpoint",
@@ -60,6 +67,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 1,
         "blocks": 9,
         "base": "none",
+        "rgb_weight": 0,
         "paired_weight": 0,
         "max_images": 200_000,
         "preview_every": 10_000,

@@ -41,7 +41,8 @@ class CycleGANRecipe:
     One generator makes cubes of RGB images, the other RGB images of cubes; a critic of patches for each kind of image,
     by least squares, sees what they make and earlier images of theirs. An image that went there and back must be what
     it was. The paper's identity term, an image of the goal's kind passed through unchanged, has no meaning between 3
-    channels and many; through the fixed map it would be the one of pairs, which `paired_weight` adds.
+    channels and many. In its place a cube must look like the image it was made of (`rgb_weight`), which needs no pairs;
+    `paired_weight` adds those of the training crops.
 
     Parameters
     ----------
@@ -139,8 +140,10 @@ class CycleGANRecipe:
             rgb_again, cubes_again = self.to_rgb(cubes, told), self.to_cube(seen, told)
             scores = self.cube_critic(cubes, told), self.rgb_critic(_signed(seen), told)
         cycle_error = (cubes_again - batch.images).abs().mean() + (_signed(rgb_again) - _signed(rgb)).abs().mean()
+        rgb_error = self.view.map.error(cubes, rgb)
         loss = sum(map(least_squares_generator_loss, scores)) + config.cycle_weight * cycle_error
-        scalars = {"cycle_error": cycle_error.detach()}
+        loss = loss + config.rgb_weight * rgb_error
+        scalars = {"cycle_error": cycle_error.detach(), "rgb_error": rgb_error.detach()}
         if config.paired_weight:
             with self.fabric.autocast():
                 pairs = self.to_cube(self.render(batch.images), told)
