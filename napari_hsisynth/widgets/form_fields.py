@@ -27,6 +27,8 @@ LABELS = {
     "max_images": "training length",
     "latent_dim": "latent size",
     "beta": "beta (KL weight)",
+    "photos": "photographs",
+    "rgb_weight": "RGB weight",
 }
 
 #: Constraint of annotated_types -> (pydantic's type of error, words).

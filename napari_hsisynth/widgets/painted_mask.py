@@ -53,8 +53,7 @@ class PaintedMask(QWidget):
     def __init__(self, viewer: Any, parent: QWidget) -> None:
         super().__init__(parent)
         self.viewer = unwrapped(viewer)
-        #: Side of the images of the chosen model, px, and the diagnosis whose colour the next painting gets.
-        self.side_px, self.diagnosis = _USUAL_SIDE_PX, ""
+        self._side_px, self._diagnosis = _USUAL_SIDE_PX, ""
         self._pixels = _Pixels(self._touched)
         self.box = choice(self, "The Labels layer whose painted pixels are the lesion")
         self.box.setAccessibleName("painted layer")
@@ -76,6 +75,10 @@ class PaintedMask(QWidget):
             when_destroyed(self, event.disconnect, self._offer)
         when_destroyed(self, self._pixels.follow, None)
         self._offer()
+
+    def fit(self, side_px: int, diagnosis: str) -> None:
+        """Have the next painting the size of a model's images, if that is known, and the colour of a diagnosis."""
+        self._side_px, self._diagnosis = side_px or _USUAL_SIDE_PX, diagnosis
 
     @property
     def layer(self) -> Labels | None:
@@ -127,7 +130,7 @@ class PaintedMask(QWidget):
         name = next(
             name for name in map("mask {}".format, range(1, len(taken) + 2)) if f"{name} · painted" not in taken
         )
-        shape = (self.side_px, self.side_px)
+        shape = (self._side_px, self._side_px)
         ground = self.viewer.add_image(
             np.full(shape, _GREY, np.float32),
             name=f"{name} · background",
@@ -136,8 +139,8 @@ class PaintedMask(QWidget):
             units=("pixel", "pixel"),
         )
         lay_beside([ground], self.viewer.layers)
-        known = self.diagnosis in set(Diagnosis)
-        colour = DIAGNOSIS_COLOURS[Diagnosis(self.diagnosis) if known else Diagnosis.OTHER]
+        known = self._diagnosis in set(Diagnosis)
+        colour = DIAGNOSIS_COLOURS[Diagnosis(self._diagnosis) if known else Diagnosis.OTHER]
         layer = self.viewer.add_labels(
             np.zeros(shape, np.uint8),
             name=f"{name} · painted",
@@ -146,7 +149,7 @@ class PaintedMask(QWidget):
             units=ground.units,
             colormap=DirectLabelColormap(color_dict={None: colour, 0: "transparent"}),
         )
-        layer.brush_size = max(2, round(_BRUSH * self.side_px))
+        layer.brush_size = max(2, round(_BRUSH * self._side_px))
         layer.mode = "paint"
         self.viewer.layers.selection.active = layer
         self._look_at(ground)

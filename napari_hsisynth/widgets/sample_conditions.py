@@ -14,7 +14,6 @@ from napari_hsisynth.widgets.painted_mask import PaintedMask
 from napari_hsisynth.widgets.path_field import PathField
 
 _STUDY, _FILE, _FOLDER, _PAINTED = "study", "file", "folder", "painted"
-_PICTURES = "Pictures (*.png *.tif *.tiff *.bmp);;All files (*)"
 
 
 class ConditionSource(QWidget):
@@ -26,6 +25,10 @@ class ConditionSource(QWidget):
         Of the command.
     choices : list of (str, str)
         Text, and what it stands for: "study", "file", "folder" or "painted".
+    wanted : dict of str to str
+        What the line is to hold, for "file" and "folder".
+    pattern : str
+        Which files a dialog lists, as Qt writes it.
     tip : str
     parent : QWidget
 
@@ -37,13 +40,22 @@ class ConditionSource(QWidget):
 
     changed = Signal()
 
-    def __init__(self, flag: str, choices: list[tuple[str, str]], tip: str, parent: QWidget) -> None:
+    def __init__(
+        self,
+        flag: str,
+        choices: list[tuple[str, str]],
+        *,
+        wanted: dict[str, str],
+        pattern: str,
+        tip: str,
+        parent: QWidget,
+    ) -> None:
         super().__init__(parent)
-        self.flag = flag
+        self.flag, self._wanted = flag, wanted
         self.setToolTip(tip)
         self.box = choice(self, tip)
         self.path = PathField(tip, "", self)
-        self.path.pattern = _PICTURES
+        self.path.pattern = f"{pattern};;All files (*)"
         self._paths: dict[str, str] = {}
         self._kind = _STUDY
         refill(self.box, list(choices))
@@ -61,24 +73,25 @@ class ConditionSource(QWidget):
         """What is chosen: "study", "file", "folder" or "painted"."""
         return str(self.box.currentData())
 
+    @property
+    def has_path(self) -> bool:
+        """Whether a file or a folder is to be given."""
+        return self.kind in (_FILE, _FOLDER)
+
     def words(self, _painted: Path) -> list[str]:
         """Return the command's flag; none for the study's own. `_painted` is the folder of painted masks."""
-        return [self.flag, str(self.path.path)] if self.kind in (_FILE, _FOLDER) else []
+        return [self.flag, str(self.path.path)] if self.has_path else []
 
     def obstacle(self) -> str:
         """Why nothing can be drawn with this; empty if something can."""
-        if self.kind not in (_FILE, _FOLDER):
+        if not self.has_path:
             return ""
         path = self.path.path
         if path is None:
-            return f"Choose the {self.kind} of {self._what}."
+            return f"Choose {self._wanted[self.kind]}."
         if self.kind == _FILE and not path.is_file():
             return f"There is no file {path.name}."
         return f"There is no folder {path.name}." if self.kind == _FOLDER and not path.is_dir() else ""
-
-    @property
-    def _what(self) -> str:
-        return "the mask" if self.kind == _FILE else "masks" if self.flag == "--mask" else "photographs"
 
     def state(self) -> dict[str, Any]:
         """What is chosen, as JSON types."""
@@ -97,11 +110,10 @@ class ConditionSource(QWidget):
         if self._kind:
             self._paths[self._kind] = self.path.line.text()
         self._kind = self.kind
-        wants = self.kind in (_FILE, _FOLDER)
-        self.path.asks_for = self.kind if wants else _FOLDER
-        self.path.line.setPlaceholderText(f"the {self.kind}" if wants else "")
+        self.path.asks_for = self.kind if self.has_path else _FOLDER
+        self.path.line.setPlaceholderText(self._wanted.get(self.kind, ""))
         self.path.line.setText(self._paths.get(self.kind, ""))
-        self.path.setVisible(wants)
+        self.path.setVisible(self.has_path)
         self.changed.emit()
 
 
@@ -121,7 +133,14 @@ class MaskSource(ConditionSource):
             ("a mask file …", _FILE),
             ("a folder of masks …", _FOLDER),
         ]
-        super().__init__("--mask", choices, "Masks of lesions to draw", parent)
+        super().__init__(
+            "--mask",
+            choices,
+            wanted={_FILE: "the mask file", _FOLDER: "the folder of masks"},
+            pattern="Masks (*.png *.tif *.tiff *.bmp *.npy *.npz)",
+            tip="Masks of lesions to draw",
+            parent=parent,
+        )
         self.painting = PaintedMask(viewer, self)
         self.column.addWidget(self.painting)
         self.painting.changed.connect(self.changed)
@@ -154,5 +173,16 @@ class PhotoSource(ConditionSource):
     """
 
     def __init__(self, parent: QWidget) -> None:
-        choices = [("renders of the study's training crops", _STUDY), ("a folder of photographs …", _FOLDER)]
-        super().__init__("--rgb", choices, "RGB images to make cubes of", parent)
+        choices = [
+            ("renders of the study's training crops", _STUDY),
+            ("a photograph …", _FILE),
+            ("a folder of photographs …", _FOLDER),
+        ]
+        super().__init__(
+            "--rgb",
+            choices,
+            wanted={_FILE: "the photograph", _FOLDER: "the folder of photographs"},
+            pattern="Photographs (*.jpg *.jpeg *.png *.tif *.tiff *.bmp)",
+            tip="RGB images to make cubes of",
+            parent=parent,
+        )

@@ -129,7 +129,6 @@ class SampleDock(JobDock):
         self._shown = study
         refill(self.source, [(_title(summary), summary.run.path) for summary in self.trained])
         self._offer_what_it_takes()
-        self._keep_counts()
         self.sets.fill(counts)
         if not counts:
             self.sets.export_button.setChecked(False)
@@ -140,7 +139,7 @@ class SampleDock(JobDock):
             self.show_empty("No trained run in this study yet.", "Train a generator", alone=not counts)
         else:
             self.show_empty("", "")
-        self.update_controls()
+        self._chosen()
         self.summary_changed.emit()
 
     def _next_step(self) -> None:
@@ -152,11 +151,8 @@ class SampleDock(JobDock):
         needs = chosen.needs if chosen is not None else frozenset()
         self.choices.setRowVisible(self.masks, "masks" in needs)
         self.choices.setRowVisible(self.photos, "rgb" in needs)
-        self.latent_fold.setVisible("rgb" not in needs)
+        self.latent_fold.setVisible(chosen is not None and "rgb" not in needs)
         self.latents.offer(chosen is not None and chosen.mixes_styles)
-        if chosen is not None and chosen.image_size_px:
-            self.masks.painting.side_px = chosen.image_size_px
-            self.masks.painting.diagnosis = self.diagnosis.currentData() or chosen.diagnosis
         told = chosen is not None and chosen.conditional
         names = (chosen.classes or self._diagnoses) if chosen is not None and told else ()
         refill(self.diagnosis, [("all in turn", ""), *((Diagnosis(name).label, name) for name in names)])
@@ -164,6 +160,9 @@ class SampleDock(JobDock):
 
     def _chosen(self, _: int = 0) -> None:
         self._keep_counts()
+        if self._chosen_run is not None:
+            diagnosis = self.diagnosis.currentData() or self._chosen_run.diagnosis
+            self.masks.painting.fit(self._chosen_run.image_size_px, diagnosis)
         self.update_controls()
 
     @property
@@ -175,7 +174,7 @@ class SampleDock(JobDock):
     def _keep_counts(self) -> None:
         """Keep a number of cubes of its own for a painted mask, and for photographs."""
         chosen = self._chosen_run
-        photographs = chosen is not None and "rgb" in chosen.needs and self.photos.kind == "folder"
+        photographs = chosen is not None and "rgb" in chosen.needs and self.photos.has_path
         now = "painted" if self._paints else "photographs" if photographs else ""
         if now != self._cubes_of:
             self._cubes[self._cubes_of], self._cubes_of = self.count.value(), now
@@ -296,12 +295,12 @@ class SampleDock(JobDock):
             return
         if run == self._exporting:
             self._offer_export()  # what was written is in the way of the next one
-            show_info(f"Data set written: {self.row.words[3]}")
+            show_info(f"Data set written: {state.result.get('path')}")
             return
         self.session.crops_changed.emit()
         if self._from_painting is not None and self._from_painting[0] == run:
             _, mask, _, count = self._from_painting
-            worker = create_worker(_read_drawn, run, count, mask, _start_thread=False)
+            worker = create_worker(_read_drawn, state, count, mask, _start_thread=False)
             worker.returned.connect(self._add_drawn)
             worker.start()
 
@@ -355,13 +354,12 @@ def _read_runs(study: Study) -> tuple[Study, list[RunSummary], dict[str, int], t
     return study, trained, counts, tuple(sorted(diagnoses))
 
 
-def _read_drawn(run: RunFolder, count: int, condition: str) -> list[Crop] | str:
-    """Read what a run has drawn from a condition, from the folder that its last event names."""
-    results = [event.fields.get("result") for event in run.events() if event.kind == "done"]
-    folder = results[-1].get("folder") if results and isinstance(results[-1], dict) else None
+def _read_drawn(state: RunState, count: int, condition: str) -> list[Crop] | str:
+    """Read what a finished job has drawn from a condition."""
+    folder = state.result.get("folder")
     if not folder:
         return "the job has not said where its cubes are"
     try:
-        return read_samples(Path(folder), count, condition, since=run.events()[0].t)
+        return read_samples(Path(folder), count, condition, since=state.started or 0.0)
     except InputError as error:
         return str(error)

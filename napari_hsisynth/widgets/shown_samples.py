@@ -14,6 +14,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari_hsisynth.study import DIAGNOSIS_COLOURS, Crop, read_crop, read_crops_index
 from napari_hsisynth.widgets.layers import METADATA, add_cube
 from napari_hsisynth.widgets.overlay_layer import lay_over
+from napari_hsisynth.widgets.regions import NO_REGIONS
 
 #: Most cubes that one click adds to the viewer, so that a set of hundreds does not fill the layer list.
 MOST_SHOWN = 16
@@ -91,7 +92,8 @@ def _outline(viewer: Any, sample: Crop, image: Image) -> None:
         sample.mask.astype(np.uint8),
         opacity=_OPACITY,
         colormap=DirectLabelColormap(color_dict={None: colour, 0: "transparent"}),
-        metadata={METADATA: {"asked": True}},
+        # no regions either: the curves of a set would bury all others
+        metadata={METADATA: {"asked": True}, NO_REGIONS: (1,)},
     )
     layer.contour = 1
     lay_over(viewer, layer, image, "mask", above=1)

@@ -108,7 +108,7 @@ def test_a_path_is_chosen_in_a_dialog_or_typed(
     choose(chosen.model, "other")
     field = chosen.form.editors["photos"].widget.native
     assert isinstance(field, PathField)
-    assert field.line.accessibleName() == "photos"
+    assert field.line.accessibleName() == "photographs"
     assert "Folder of photographs" in field.line.toolTip()
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
     with qtbot.waitSignal(chosen.changed):

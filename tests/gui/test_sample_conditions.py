@@ -94,7 +94,7 @@ def test_files_and_folders_are_said_in_the_command_or_why_they_cannot_be(
         assert dock.masks.path.isVisibleTo(dock)
         assert dock.masks.path.asks_for == kind
         assert not dock.start_button.isEnabled()
-        assert dock.reason.text().startswith("Choose the ")
+        assert dock.reason.text() == {"file": "Choose the mask file.", "folder": "Choose the folder of masks."}[kind]
         dock.masks.path.set_path(there)
         assert dock.reason.text() == f"There is no {kind} {there.name}."
         there.touch() if kind == "file" else there.mkdir()
