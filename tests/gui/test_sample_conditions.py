@@ -184,8 +184,10 @@ def test_what_is_painted_is_drawn_beside_the_painting(
     assert np.array_equal(ground.extent.world, layer.extent.world)
     assert ground.extent.world[0, 1] > viewer.layers["A · cube"].extent.world[1, 2]
     assert dock.reason.text() == "Paint the lesion first: the layer is empty."
-    qtbot.wait(50)  # until the camera has turned to it
-    mouse(viewer).drag(*(tuple(layer.translate + place) for place in ((10, 10), (18, 20))))
+    hand, middle = mouse(viewer), layer.extent.world.mean(axis=0)
+    centre = hand.canvas.native.rect().center
+    qtbot.waitUntil(lambda: (hand.place(*middle) - centre()).manhattanLength() < 10)  # the camera has turned to it
+    hand.drag(*(tuple(layer.translate + place) for place in ((10, 10), (18, 20))))
     assert layer.data.any()
     qtbot.waitUntil(dock.start_button.isEnabled, timeout=STEP_MS)
     painted = np.asarray(layer.data) != 0
