@@ -244,20 +244,20 @@ class SampleDock(JobDock):
 
     def start(self) -> None:
         """Draw; a painted mask is written first."""
-        painting, masked = self.masks.painting, self._paints
-        layer = painting.layer
+        layer = self.masks.painting.layer if self._paints else None
+        mask = ""
         if self.study is not None and not self.obstacle():
             settings.set_value(f"sample/{self.study.root}", {n: part.state() for n, part in self._parts.items()})
-            if masked:
+            if layer is not None:
                 try:
-                    file = painting.save(self._painted_masks)
+                    mask = self.masks.painting.save(self._painted_masks).stem
                 except InputError as error:
                     show_warning(str(error))
                     return
         super().start()
         run = self.row.run
-        if masked and layer is not None and run is not None and self.row.active:
-            self._from_painting = (run, file.stem, layer, min(self.count.value(), MOST_SHOWN))
+        if mask and layer is not None and run is not None and self.row.active:
+            self._from_painting = (run, mask, layer, min(self.count.value(), MOST_SHOWN))
 
     def export(self) -> None:
         """Write a data set, as a job in the row of this dock."""

@@ -235,6 +235,10 @@ def test_any_labels_layer_can_be_the_mask(
     lesions.name = "mine"
     assert dock.masks.painting.box.currentText() == "mine"
     dock.start_button.click()
+    first = launches.run
+    qtbot.waitUntil(lambda: dock.row.active, timeout=STEP_MS)
+    dock.start()  # as a script may
+    assert launches.run == first
     with Image.open(launches.words[-1]) as image:
         assert np.array_equal(np.asarray(image) != 0, np.eye(20, 30, dtype=bool))
     launches.finish(folder=str(dock.study.root))

@@ -157,6 +157,8 @@ def test_a_failed_training_shows_its_reason(dock: TrainDock, study: Study, qtbot
     dock.start()
     qtbot.waitUntil(lambda: dock.row.state.status == "failed", timeout=START_MS)
     assert "the study has no crops" in dock.row.status.text()
+    log = dock.row.run.log_path
+    qtbot.waitUntil(lambda: "error:" in log.read_text(encoding="utf-8"), timeout=STEP_MS)  # printed after the event
     dock.row.details_button.click()
     assert "error:" in dock.row.log.toPlainText()
 
