@@ -92,7 +92,7 @@ def _sentence(name: str, metrics: Mapping[str, Measure]) -> str:
         if key in metrics and metrics[key].more.get("baselines"):
             said.append(_clause(words, metrics[key], metrics[key].more["baselines"][name]["difference"]))
     told = [one for one in said if one]
-    return f"Beside {name}, on the same cubes: {'; '.join(told)}." if told else ""
+    return f"The model beside {name}, on the same cubes: {'; '.join(told)}." if told else ""
 
 
 def _clause(words: str, measure: Measure, difference: Mapping[str, Any]) -> str:

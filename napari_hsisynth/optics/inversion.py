@@ -33,7 +33,8 @@ PROBLEMS = {
 _MOST_RESIDUAL = 0.02
 _STEP = 1 / 255
 
-_CHUNK = 16384  # pixels worked on at a time
+# Pixels worked on at a time, and among which equal colours are looked for
+_CHUNK, _BLOCK = 16384, 262144
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,12 +200,17 @@ class SkinInversion:
         values = np.empty((len(self.wavelengths_nm), total), np.float32)
         maps = np.empty((4, total), np.float32)
         problems = np.empty(total, np.uint8)
-        for start in range(0, total, _CHUNK):
-            if progress is not None:
-                progress(start, total)
-            here = slice(start, min(start + _CHUNK, total))
+        for start in range(0, total, _BLOCK):
+            here = slice(start, min(start + _BLOCK, total))
             colours = pixels[:, here].T.astype(np.float32)
-            values[:, here], maps[:, here], problems[here] = self._of(srgb(colours) if linear else colours)
+            distinct, place = _distinct(srgb(colours) if linear else colours)
+            parts = []
+            for first in range(0, len(distinct), _CHUNK):
+                if progress is not None:
+                    progress(start + first * len(colours) // len(distinct), total)
+                parts.append(self._of(distinct[first : first + _CHUNK]))
+            for whole, *found in zip((values, maps, problems), *parts, strict=True):
+                whole[..., here] = np.concatenate(found, axis=-1)[..., place]
         if progress is not None:
             progress(total, total)
         melanin, blood, light, residual = maps.reshape(4, height, width)
@@ -240,6 +246,17 @@ class SkinInversion:
         _, thickness, _, saturation, scattering = REFERENCE_SKIN
         reflectance = skin_reflectance(self.wavelengths_nm, melanin[:, None], thickness, blood, saturation, scattering)
         return SkinColours(np.tensordot(self.rgb_weights * self.gain, reflectance + SURFACE_REFLECTANCE, 1))
+
+
+def _distinct(colours: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.intp] | slice]:
+    """Colours that occur and the place of each pixel's among them; of 8 bits there are few, all others are left."""
+    with np.errstate(invalid="ignore"):
+        steps = np.rint(colours / np.float32(_STEP))
+    if not ((steps >= 0) & (steps <= 255) & (steps / np.float32(255) == colours)).all():
+        return colours, slice(None)
+    keys = steps.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
+    _, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    return colours[first], place
 
 
 def camera_gain(

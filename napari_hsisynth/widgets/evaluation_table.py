@@ -144,7 +144,7 @@ def metric_tip(name: str, figure: dict[str, Any]) -> str:
     lines = [metric_label(name, figure), better.get(str(figure.get("better")), ""), str(figure.get("note") or "")]
     shown = ("value", "ci", "floor", "n", "label", "unit", "better", "note")
     for key, value in figure.items():
-        if key not in shown and value is not None:
+        if key not in shown and value is not None and not isinstance(value, dict):  # baselines are in the findings
             text = ", ".join(map(number, value)) if isinstance(value, list) else number(value)
             lines.append(f"{key.replace('_', ' ')}: {text}")
     return "\n".join(line for line in lines if line)

@@ -92,8 +92,9 @@ def test_the_finding_says_better_worse_and_not_distinguishable():
             "like one": originals - noise,
         },
     )
-    said = [sentence for sentence in found.findings if sentence.startswith("Beside")]
-    assert [sentence.split(",")[0] for sentence in said] == ["Beside worse one", "Beside better one", "Beside like one"]
+    said = [sentence for sentence in found.findings if sentence.startswith("The model beside")]
+    names = ["worse one", "better one", "like one"]
+    assert [sentence.split(",")[0] for sentence in said] == [f"The model beside {name}" for name in names]
     assert "RMSE better by 0.0" in said[0]
     assert "RMSE worse by 0.0" in said[1]
     assert "RMSE not distinguishable" in said[2]

@@ -100,6 +100,15 @@ def test_a_pixel_depends_on_its_own_colour_only():
     assert whole.values.tobytes() == again.values.tobytes()
 
 
+def test_equal_colours_of_8_bits_are_what_they_are_alone():
+    """They are worked out once; a hair's breadth beside steps of 8 bits, every pixel is worked out by itself."""
+    rng = np.random.default_rng(4)
+    image = rng.choice(np.array([40, 90, 200], np.uint8), (3, 9, 11)).astype(np.float32) / np.float32(255)
+    once, apart = INVERSION.invert(image), INVERSION.invert(image * np.float32(1 + 3e-7))
+    np.testing.assert_allclose(once.values, apart.values, rtol=1e-3)
+    np.testing.assert_array_equal(once.problems, apart.problems)
+
+
 def test_linear_light_is_decoded_srgb():
     image = np.random.default_rng(3).random((3, 4, 4), dtype=np.float32)
     encoded, linear = INVERSION.invert(image), INVERSION.invert(linear_light(image), linear=True)

@@ -178,7 +178,7 @@ def test_an_rgb_model_is_shown_beside_both_baselines(run_of_rgb, stand_in, tmp_p
     # skin of the very model, so that its inversion all but repeats it, while the stand-in knows one band
     rmse = told["metrics"]["rmse"]
     assert rmse["baselines"][SKIN_INVERSION]["value"] < 0.01 < rmse["value"]
-    assert any(text.startswith(f"Beside {SKIN_INVERSION}") for text in told["findings"])
+    assert any(text.startswith(f"The model beside {SKIN_INVERSION}") for text in told["findings"])
     assert any(f"{LINEAR_REGRESSION}: ridge" in note for note in told["notes"])
 
 
