@@ -80,7 +80,7 @@ def test_every_variant_takes_a_step_and_goes_on_from_its_state_to_the_bit(name):
 
 
 def test_the_loss_before_training_is_that_of_normal_pixels():
-    recipe = made(augment=False)
+    recipe = made(augment=False, times="logit-normal")
     noise = torch.randn(4, BANDS, 16, 16)
     recipe.plain.set_covariance(torch.eye(BANDS))
     # pixels that are standard normal themselves: the square of image - noise, less what a point at time t tells of it

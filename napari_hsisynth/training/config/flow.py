@@ -11,8 +11,6 @@ class FlowConfig(ModelConfig):
     """Flow matching: nothing adversarial, so it cannot collapse; a sample takes as many network passes as steps."""
 
     model: Literal["flow"] = "flow"
-    batch_size: Count = setting(16, "Images per optimiser step", "images", ge=1, le=1024)
-    lr: float = setting(5e-4, "Learning rate of the optimiser", gt=0, le=1, allow_inf_nan=False)
     latent_dim: Count = setting(
         64, "Not used by this model: its noise is as large as an image", advanced=True, ge=2, le=1024
     )
@@ -42,7 +40,7 @@ class FlowConfig(ModelConfig):
         le=1,
     )
     times: Literal["logit-normal", "uniform"] = setting(
-        "logit-normal", "Where between noise and image it learns: mostly midway, or everywhere alike", advanced=True
+        "uniform", "Where between noise and image it learns: everywhere alike, or mostly midway", advanced=True
     )
     patch_px: Literal[1, 2, 4] = setting(
         2,
@@ -70,6 +68,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "good": {
         "image_size": 256,
         "batch_size": 32,
+        "lr": 3e-4,
         "width": 128,
         "levels": 4,
         "ema_decay": 0.9999,

@@ -15,7 +15,7 @@ from napari_hsisynth.training.batch import Batch, average_gradients
 from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config.flow import FlowConfig
 from napari_hsisynth.training.ema import Average
-from napari_hsisynth.training.flow_matching import follow, on_the_way
+from napari_hsisynth.training.flow_matching import follow, on_the_way, shifted, time_shift
 from napari_hsisynth.training.labelled_augmentation import LabelledAugmentation
 from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes.adversarial import all_finite, distances_of_samples
@@ -63,6 +63,7 @@ class FlowRecipe:
             masks=config.mask_conditional,
             labels=LabelledAugmentation.LABELS,
         )
+        self.shift = time_shift(config.noise_length(bands))
         self.average = Average(self.plain, config.ema_decay)
         self.network: Any = self.plain
         self.augmentation = LabelledAugmentation(bands, config.augment_probability if config.augment else 0.0)
@@ -113,7 +114,7 @@ class FlowRecipe:
         """Mean squared error of the velocity, at times and with noise drawn for each image."""
         images = self.coordinates(batch.images)
         noise = batch.normal(*images.shape[1:])
-        time = batch.normal().sigmoid() if self.config.times == "logit-normal" else batch.uniform()
+        time = shifted(batch.normal().sigmoid() if self.config.times == "logit-normal" else batch.uniform(), self.shift)
         told = batch.uniform() >= _NOT_TOLD
         points, velocity = on_the_way(noise, images, time)
         with self.fabric.autocast():
@@ -138,7 +139,7 @@ class FlowRecipe:
 
     @torch.no_grad()
     def validate(self, held_out: Batch, seed: int) -> dict[str, float]:
-        """Loss of held-out images at evenly spread times, and distances of samples drawn in few steps.
+        """Loss of held-out images at times spread as in training, and distances of samples drawn in few steps.
 
         ``score`` is minus the loss: it is the same noise and the same times at every checkpoint, where distances depend
         on 64 samples. It rises again when the network begins to know its training images by heart.
@@ -149,7 +150,7 @@ class FlowRecipe:
             images = self.coordinates(part.images)
             told = torch.ones(len(images), dtype=torch.bool, device=self.device)
             for number in range(_VALIDATION_TIMES):
-                time = images.new_full((len(images),), (number + 0.5) / _VALIDATION_TIMES)
+                time = shifted(images.new_full((len(images),), (number + 0.5) / _VALIDATION_TIMES), self.shift)
                 noise = torch.randn(images.shape, generator=generator).to(self.device)
                 points, velocity = on_the_way(noise, images, time)
                 found = self.average.network(points, time, told, part.classes, part.masks)
@@ -178,7 +179,8 @@ class FlowRecipe:
             return torch.lerp(self.average.network(points, time, ~told, *shown), found, guidance)
 
         begin = noise.to(self.device).view(-1, self.spectra.maps, side, side)
-        return self.spectra(follow(velocity, begin, self.config.sampler_steps, self.config.sampler))
+        times = shifted(torch.linspace(0, 1, self.config.sampler_steps + 1), self.shift)
+        return self.spectra(follow(velocity, begin, times, self.config.sampler))
 
     def reconstruct(self, images: Tensor, classes: Tensor) -> None:
         """There is no encoder."""
