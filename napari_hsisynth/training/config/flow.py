@@ -42,11 +42,13 @@ class FlowConfig(ModelConfig):
     times: Literal["logit-normal", "uniform"] = setting(
         "uniform", "Where between noise and image it learns: everywhere alike, or mostly midway", advanced=True
     )
-    patch_px: Literal[1, 2, 4] = setting(
+    patch_px: Count = setting(
         2,
         "Side of the blocks of pixels that the network sees as one; 1 is about four times slower",
         "px",
         advanced=True,
+        ge=1,
+        le=4,
     )
     levels: Count = setting(3, "Resolutions of the network, each half of the one before", advanced=True, ge=2, le=6)
     width: Count = setting(

@@ -93,7 +93,7 @@ class FlowRecipe:
         """Fit the spectral basis, if there is one, the covariance of spectra, and the units of augmentation."""
         self.augmentation.fit(normalisation)
         warnings = fit_basis([self.spectra], spectra, normalisation)
-        pixels = self.coordinates(spectra[:, :, None, None])[:, :, 0, 0].double()
+        pixels = self.coordinates(spectra.to(self.device)[:, :, None, None])[:, :, 0, 0].double()
         for network in (self.plain, self.average.network):
             network.set_covariance(pixels.T @ pixels / len(pixels))
         return warnings
