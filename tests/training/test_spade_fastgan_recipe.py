@@ -11,6 +11,7 @@ import torch
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import new_run
+from napari_hsisynth.metrics.mask_agreement import iou
 from napari_hsisynth.training import checkpoint as checkpoints
 from napari_hsisynth.training.augment import Augmentation
 from napari_hsisynth.training.batch import Batch
@@ -80,11 +81,11 @@ def same(a, b):
 
 def test_after_a_short_training_discs_lie_where_held_out_masks_are_and_the_critic_minds_wrong_ones():
     recipe, shown, held_out = made(norm="group", lr=1e-3, diff_augment=False), discs(64, seed=0), discs(24, seed=1)
-    before = recipe.validate(held_out, seed=0)
-    for _ in range(60):
+    for _ in range(40):
         recipe.step(rows(shown, torch.randint(64, (4,))))
     figures = recipe.validate(held_out, seed=0)
-    assert before["mask_iou"] < 0.5
+    by_chance = np.mean([iou(*pair) for pair in zip(held_out.masks, held_out.masks.roll(1, dims=0), strict=True)])
+    assert by_chance < 0.3
     assert figures["mask_iou"] > 0.6
     assert figures["mask_iou_real"] > 0.98
     assert figures["lesion_contrast"] > 0.3
@@ -186,7 +187,8 @@ def test_weights_of_other_diagnoses_are_told_apart_by_name():
 
 
 def test_a_run_on_a_study_shows_the_masks_beside_its_samples(study, small):
-    config = small(**SMALL, conditional=True, max_images=8, batch_size=4, checkpoint_every=8, preview_every=8)
+    settings = SMALL | {"norm": "group", "max_images": 8, "checkpoint_every": 8, "preview_every": 8}
+    config = small(**settings, conditional=True)
     run = new_run(study.root, "spade-fastgan")
     result = train(study.root, config, diagnosis=None, run=run)
     assert result["status"] == "done"
