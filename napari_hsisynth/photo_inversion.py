@@ -20,7 +20,7 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats import write_cube
 from napari_hsisynth.formats.registry import writable_format
 from napari_hsisynth.optics import INVERSION_METHOD, PROBLEMS, InvertedImage, SkinInversion, camera_gain
-from napari_hsisynth.photographs import find_photographs, read_photograph
+from napari_hsisynth.photographs import files_in, read_photograph
 from napari_hsisynth.study import Cancelled, Study, read_crop
 from napari_hsisynth.study.storage import writing
 
@@ -111,7 +111,7 @@ def invert_photographs(
         If there are no photographs or none can be read, an argument does not fit, the study has no training crops, or
         cubes would be replaced.
     """
-    files = find_photographs(photographs)
+    files = files_in(photographs)
     folder = Path(out).expanduser()
     suffix = writable_format(folder, format).written_suffixes[0]
     if like is not None and wavelengths_nm is not None:
@@ -138,7 +138,7 @@ def invert_photographs(
         tell = partial(_tell, progress, cancelled, number, len(files))
         tell(0, 1)
         try:
-            rgb = read_photograph(file)
+            rgb = _in_colour(read_photograph(file), file)
         except InputError as error:
             if len(files) == 1:
                 raise
@@ -205,6 +205,12 @@ def _names(files: Sequence[Path]) -> list[str]:
     return [
         file.stem if stems[file.stem.casefold()] == 1 else f"{file.stem}_{file.suffix.lstrip('.')}" for file in files
     ]
+
+
+def _in_colour(rgb: NDArray[np.float32], file: Path) -> NDArray[np.float32]:
+    if all(np.array_equal(rgb[0], other, equal_nan=True) for other in rgb[1:]):
+        raise InputError("a grey picture: its pixels have no colour", where=file, fix="pass a colour photograph")
+    return rgb
 
 
 def _tell(

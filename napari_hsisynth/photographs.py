@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_hsisynth.errors import InputError
 
-#: What is looked for in a folder.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+#: Endings of the files that are taken for photographs.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
 #: More pixels than this in one file are taken for a mistake, or for an attempt to fill the memory.
 MOST_PIXELS = 200_000_000
 
@@ -44,39 +45,43 @@ def linear_light(encoded: ArrayLike) -> NDArray[np.floating[Any]]:
     return np.where(values <= _ENCODED_TO, values / _SLOPE, power)
 
 
-def find_photographs(path: str | Path) -> list[Path]:
-    """Return a file, or the photographs of a folder (not of folders in it), by name.
+def files_in(path: str | Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
+    """Return the file itself, or the files below a folder that end so, sorted by their way there; none hidden.
 
     Raises
     ------
     InputError
-        If there is no such file, or no photograph in the folder.
+        If there is nothing of that name, or nothing of that kind in the folder.
     """
     place = Path(path).expanduser()
-    if place.is_file():
-        return [place]
     if not place.is_dir():
-        raise InputError("no such file or folder", where=place)
-    found = sorted(
-        each
-        for each in place.iterdir()
-        if each.suffix.lower() in SUFFIXES and not each.name.startswith(".") and each.is_file()
-    )
+        if not place.exists():
+            raise InputError("no such file or folder", where=place)
+        return [place]
+    ways = {file.relative_to(place): file for file in place.rglob("*") if file.suffix.lower() in suffixes}
+    found = [
+        (way.as_posix(), file)
+        for way, file in ways.items()
+        if file.is_file() and not any(part.startswith(".") for part in way.parts)
+    ]
     if not found:
-        raise InputError("no photographs in this folder", where=place, fix=f"they end in {', '.join(SUFFIXES)}")
-    return found
+        raise InputError("the folder holds no such files", where=place, fix=f"they end in {', '.join(suffixes)}")
+    return [file for _, file in sorted(found)]
 
 
-def read_photograph(path: str | Path) -> NDArray[np.float32]:
-    """Read a colour photograph, upright as its EXIF data say.
+def read_photograph(path: str | Path, *, at_least_px: int | None = None) -> NDArray[np.float32]:
+    """Read a photograph, upright as its EXIF data say; grey is repeated.
 
-    An embedded colour profile is applied, so that the result is sRGB; without one, and in a TIFF of 16 bits, the values
-    are taken as sRGB. A PNG of 16 bits is read with 8.
+    An embedded colour profile is applied, so that the result is sRGB; without one, and with 16 bits, the values are
+    taken as sRGB. A PNG of 16 bits in colour is read with 8.
 
     Parameters
     ----------
     path : path-like
-        JPEG, PNG or TIFF.
+        JPEG, PNG, TIFF or BMP.
+    at_least_px : int, optional
+        A much larger photograph may be read smaller, with this or more along its shorter side, which takes far less
+        memory: blocks of pixels are then averaged as they are encoded.
 
     Returns
     -------
@@ -86,7 +91,7 @@ def read_photograph(path: str | Path) -> NDArray[np.float32]:
     Raises
     ------
     InputError
-        If it cannot be read, is grey, or is too large.
+        If it cannot be read, or is too large.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -101,36 +106,49 @@ def read_photograph(path: str | Path) -> NDArray[np.float32]:
         if values is None:
             with Image.open(io.BytesIO(content)) as opened:
                 _check_size(opened.height, opened.width)
-                values = _eight_bits(opened)
+                values = _deep_grey(opened) if opened.mode[0] in "IF" else _eight_bits(opened, at_least_px)
     except InputError as error:
         raise InputError(error.what, where=where, fix=error.fix) from error
     except UnidentifiedImageError:
-        raise InputError("not a photograph", where=where, fix="pass a JPEG, PNG or TIFF") from None
+        raise InputError("not a photograph", where=where, fix="pass a JPEG, PNG, TIFF or BMP") from None
     except Exception as error:  # decoders that meet arbitrary bytes raise anything
         raise InputError(f"not a photograph that can be read ({error or type(error).__name__})", where=where) from error
-    if values is None:
-        raise InputError("a grey picture: its pixels have no colour", where=where, fix="pass a colour photograph")
     image = np.moveaxis(values[..., :3], 2, 0).astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
     if values.shape[2] == 4:
         image[:, values[..., 3] == 0] = np.nan
     return np.ascontiguousarray(image)
 
 
-def _eight_bits(opened: Any) -> NDArray[np.uint8] | None:
-    """Pixels (y, x, 3 or 4) in sRGB and upright; None for a grey picture."""
+def _eight_bits(opened: Any, at_least_px: int | None) -> NDArray[np.uint8]:
+    """Pixels (y, x, 3 or 4) in sRGB and upright."""
     from PIL import ImageCms, ImageOps
 
-    if opened.mode in {"1", "L", "LA", "I", "F"} or opened.mode.startswith("I;16"):
-        return None
+    if at_least_px is not None:
+        opened.draft("RGB", (at_least_px, at_least_px))  # a JPEG is unpacked no larger than needed
     profile = opened.info.get("icc_profile")
     image: Any = ImageOps.exif_transpose(opened)
-    clear = image.mode in {"RGBA", "PA"} or "transparency" in image.info
-    if image.mode == "P" or clear:
+    clear = image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info
+    if image.mode in {"1", "L", "LA", "P", "PA"} or clear:
         image = image.convert("RGBA" if clear else "RGB")
-    if profile and image.mode in {"RGB", "CMYK"}:
+    factor = 1 if at_least_px is None or clear else min(image.size) // at_least_px
+    if factor > 1:
+        image = image.reduce(factor)
+    if profile and opened.mode in {"RGB", "CMYK"} and image.mode in {"RGB", "CMYK"}:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         image = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     return np.asarray(image if image.mode in {"RGB", "RGBA"} else image.convert("RGB"))
+
+
+def _deep_grey(opened: Any) -> NDArray[np.uint16]:
+    """Pixels (y, x, 3) of a grey picture of 16 bits, upright."""
+    from PIL import ImageOps
+
+    if opened.mode == "F":
+        raise ValueError("floating-point values have no known white")
+    grey = np.asarray(ImageOps.exif_transpose(opened))
+    if grey.min() < 0 or grey.max() > np.iinfo(np.uint16).max:
+        raise ValueError("more than 16 bits")
+    return np.repeat(grey.astype(np.uint16)[..., None], 3, axis=2)
 
 
 def _deep_tiff(content: bytes) -> NDArray[np.uint16] | None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.photographs import find_photographs, linear_light, read_photograph, srgb
+from napari_hsisynth.photographs import files_in, linear_light, read_photograph, srgb
 
 PIXELS = np.random.default_rng(0).integers(1, 255, (5, 7, 3), dtype=np.uint8)
 
@@ -68,13 +68,33 @@ def test_an_embedded_profile_is_applied(tmp_path):
     assert np.abs(read_photograph(tmp_path / "a.png") - as_read(PIXELS)).max() <= 1.01 / 255
 
 
-def test_what_is_no_colour_photograph_is_refused(tmp_path):
+def test_grey_is_repeated_and_its_sixteen_bits_are_kept(tmp_path):
+    deep = np.random.default_rng(2).integers(0, 65536, (5, 7), dtype=np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    tifffile.imwrite(tmp_path / "deep.tif", deep)
     Image.fromarray(PIXELS[..., 0]).save(tmp_path / "grey.png")
+    for name in ("deep.png", "deep.tif"):
+        np.testing.assert_allclose(read_photograph(tmp_path / name), np.stack([deep / 65535] * 3), atol=1e-7)
+    np.testing.assert_array_equal(read_photograph(tmp_path / "grey.png"), as_read(PIXELS[..., [0, 0, 0]]))
+
+
+def test_a_large_one_may_be_read_smaller(tmp_path):
+    large = np.kron(PIXELS, np.ones((12, 12, 1), np.uint8))
+    Image.fromarray(large).save(tmp_path / "a.png")
+    read = read_photograph(tmp_path / "a.png", at_least_px=5)
+    np.testing.assert_array_equal(read, as_read(PIXELS))
+    assert read_photograph(tmp_path / "a.png", at_least_px=11).shape == (3, 12, 17)
+    assert read_photograph(tmp_path / "a.png", at_least_px=31).shape == (3, 60, 84)
+
+
+def test_what_is_no_photograph_is_refused(tmp_path):
     (tmp_path / "text.jpg").write_text("no picture")
     Image.fromarray(np.tile(PIXELS, (20, 20, 1))).save(tmp_path / "whole.jpg")
     content = (tmp_path / "whole.jpg").read_bytes()
     (tmp_path / "half.jpg").write_bytes(content[: len(content) // 2])
-    for name, words in (("grey.png", "grey"), ("text.jpg", "not a photograph"), ("half.jpg", "cannot|can be read")):
+    tifffile.imwrite(tmp_path / "float.tif", np.random.default_rng(0).random((16, 16)).astype(np.float32))
+    cases = {"text.jpg": "not a photograph", "half.jpg": "cannot|can be read", "float.tif": "no known white"}
+    for name, words in cases.items():
         with pytest.raises(InputError, match=words) as error:
             read_photograph(tmp_path / name)
         assert name in str(error.value)
@@ -82,16 +102,18 @@ def test_what_is_no_colour_photograph_is_refused(tmp_path):
         read_photograph(tmp_path / "none.jpg")
 
 
-def test_a_folder_gives_its_photographs_by_name(tmp_path):
-    for name in ("b.JPG", "a.png", "c.tiff", "notes.txt", ".hidden.jpg"):
+def test_files_are_found_in_all_folders_but_hidden_ones(tmp_path):
+    for name in ("b.JPG", "a/z.png", "a.txt", ".hidden.png", ".cache/c.png", "c/d/e.tiff", "m.npy"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
-    assert [path.name for path in find_photographs(tmp_path)] == ["a.png", "b.JPG", "c.tiff"]
-    assert find_photographs(tmp_path / "a.png") == [tmp_path / "a.png"]
-    with pytest.raises(InputError, match="no photographs"):
-        find_photographs(tmp_path / "folder.png")
-    with pytest.raises(InputError, match="no such"):
-        find_photographs(tmp_path / "none")
+    assert [path.relative_to(tmp_path).as_posix() for path in files_in(tmp_path)] == ["a/z.png", "b.JPG", "c/d/e.tiff"]
+    assert files_in(tmp_path, (".npy",)) == [tmp_path / "m.npy"]
+    assert files_in(tmp_path / "b.JPG") == [tmp_path / "b.JPG"]
+    with pytest.raises(InputError, match="no such files"):
+        files_in(tmp_path / "folder.png")
+    with pytest.raises(InputError, match="no such file or folder"):
+        files_in(tmp_path / "none")
 
 
 @settings(max_examples=50)

@@ -10,15 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_hsisynth import photographs
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import CropRecord, read_crop, read_crops_index
 from napari_hsisynth.study.crops import INDEX
 from napari_hsisynth.study.split_file import SPLITS, read_split
-from napari_hsisynth.training import lesion_masks, photographs
+from napari_hsisynth.training import lesion_masks
 from napari_hsisynth.training.data import fill_invalid, resize
 from napari_hsisynth.training.generator import Generator
 from napari_hsisynth.training.lesion_masks import read_mask, resized_mask
-from napari_hsisynth.training.photographs import files_in, read_photograph
+from napari_hsisynth.training.photos import sized_photograph
 
 #: The argument, and the flag of the command line, that brings what a family needs.
 FLAGS = {"masks": "mask", "rgb": "rgb"}
@@ -97,7 +98,7 @@ class Source:
         if not rgb:
             return Shown(mask=read_mask(self.path, size))  # of a crop without its cube
         if self.record is None or self.folder is None:
-            return Shown(rgb=read_photograph(self.path, size))
+            return Shown(rgb=sized_photograph(self.path, size))
         crop = read_crop(self.folder, self.record)
         if crop.cube.bands != len(generator.wavelengths_nm):
             what = f"the crop has {crop.cube.bands} bands, the model {len(generator.wavelengths_nm)}"
@@ -168,7 +169,7 @@ def sources_at(generator: Generator, need: str, place: str | Path) -> list[Sourc
         if chosen := [crop for crop in crops if path in (folder, crop.path)]:
             return chosen
     suffixes = {"masks": lesion_masks.SUFFIXES, "rgb": photographs.SUFFIXES}[need]
-    return [Source.of_file(file, path) for file in files_in(path, suffixes)]
+    return [Source.of_file(file, path) for file in photographs.files_in(path, suffixes)]
 
 
 def _crop_of_study(generator: Generator, need: str, crop_id: str) -> Source:

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.training.photos import load_photos, photo_files, read_photo
+from napari_hsisynth.training.photos import load_photos, sized_photograph
 from napari_hsisynth.training.rgb_sources import PhotoSource
 
 RED, BLUE = (200, 30, 40), (20, 40, 210)
@@ -24,6 +24,11 @@ def halves(width=64, height=48):
 def corners(image):
     """Colours of the four corners of (3, y, x), from the top left in reading order."""
     return [tuple(int(v) for v in image[:, y, x]) for y in (1, -2) for x in (1, -2)]
+
+
+def read_photo(path, size):
+    """As bytes, which is how they are kept in a training."""
+    return (255 * sized_photograph(path, size)).round().astype(np.uint8)
 
 
 def near(found, expected, within=6):
@@ -78,6 +83,15 @@ def test_a_photograph_much_larger_than_wanted_is_the_same_in_small(tmp_path):
     assert near(corners(read_photo(tmp_path / "large.png", 16)), [RED, BLUE, RED, BLUE])
 
 
+@pytest.mark.parametrize("factor", [2, 5, 16])
+def test_a_large_one_is_averaged_and_cut_at_the_centre(tmp_path, factor):
+    picture = np.random.default_rng(0).integers(0, 256, (16, 16, 3)).astype(np.uint8)
+    large = np.kron(picture, np.ones((factor, factor, 1), np.uint8))
+    wide = np.concatenate([large[:, :factor], large, large[:, :factor]], axis=1)
+    Image.fromarray(wide).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_photo(tmp_path / "a.png", 16), picture.transpose(2, 0, 1))
+
+
 def test_areas_are_averaged_in_linear_light(tmp_path):
     checks = np.indices((64, 64)).sum(axis=0) % 2 * 255
     Image.fromarray(checks.astype(np.uint8)).save(tmp_path / "checks.png")
@@ -105,9 +119,9 @@ def test_folders_are_searched_and_bad_files_are_named(tmp_path):
 
 def test_a_folder_without_photographs_is_one_clear_error(tmp_path):
     with pytest.raises(InputError, match="no such folder of photographs"):
-        photo_files(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="no photograph in this folder"):
-        photo_files(tmp_path)
+        load_photos(tmp_path / "nowhere", 16)
+    with pytest.raises(InputError, match="no such files"):
+        load_photos(tmp_path, 16)
     (tmp_path / "a.jpg").write_bytes(b"")
     with pytest.raises(InputError, match="none of the image files"):
         load_photos(tmp_path, 16)

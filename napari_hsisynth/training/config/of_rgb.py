@@ -30,3 +30,7 @@ class RGBModelConfig(ModelConfig):
         ge=0,
         le=10_000,
     )
+
+    def noise_length(self, bands: int) -> int:
+        """An RGB image is all that a sample is made from."""
+        return 0
