@@ -115,6 +115,8 @@ def _baselines(generator: Generator, images: ImageSet) -> tuple[dict[str, NDArra
             f"{SKIN_INVERSION}: melanin, blood and light of a two-layer skin model for every pixel; of the training "
             "crops only the camera's gain per band"
         )
+        if any(record.cube_id.startswith("PHANTOM") for record in images.records):
+            notes.append(f"phantoms are made with the same skin model, which flatters the {SKIN_INVERSION}")
     except InputError as error:
         notes.append(f"no {SKIN_INVERSION}: {error}")
     return made, tuple(notes)

@@ -142,7 +142,7 @@ def run_of_rgb(tmp_path_factory):
     study = Study.create(tmp_path_factory.mktemp("rgb") / "study", wavelengths_nm=NM)
     cubes, masks = skin_cubes(16, size=18)
     for number, (data, mask) in enumerate(zip(cubes, masks, strict=True)):
-        study.add_cube(Cube(data, NM), f"C{number:02d}", "melanoma", mask=mask)
+        study.add_cube(Cube(data, NM), f"PHANTOM_{number:02d}", "melanoma", mask=mask)
     make_crops(study)
     run = new_run(study.root, "vae")
     settings = {"image_size": 16, "batch_size": 4, "latent_dim": 4, "width": 4, "device": "cpu", "max_images": 4}
@@ -180,14 +180,7 @@ def test_an_rgb_model_is_shown_beside_both_baselines(run_of_rgb, stand_in, tmp_p
     assert rmse["baselines"][SKIN_INVERSION]["value"] < 0.01 < rmse["value"]
     assert any(text.startswith(f"The model beside {SKIN_INVERSION}") for text in told["findings"])
     assert any(f"{LINEAR_REGRESSION}: ridge" in note for note in told["notes"])
-
-
-def test_cubes_that_were_trained_on_are_said(run_of_rgb, stand_in, tmp_path):
-    found = reconstruct(RunFolder(run_of_rgb.path), "all")
-    assert found.trained_on == len(reconstruct(RunFolder(run_of_rgb.path), "train").records) > 0
-    study = Study.open(run_of_rgb.path)
-    split = study.splits()
-    assert found.trained_on == sum(split[record.cube_id] == "train" for record in found.records)
+    assert any("flatters" in note for note in told["notes"])
 
 
 def test_a_study_that_the_skin_model_does_not_cover_has_regression_only(run_of_rgb, stand_in, monkeypatch):
