@@ -25,7 +25,7 @@ NM = np.linspace(465, 630, BANDS)
 NORMALISATION = Normalisation(np.linspace(0.3, 0.5, BANDS), np.linspace(0.05, 0.1, BANDS))
 SMALL = {"image_size": 16, "latent_dim": 4, "width": 4, "critic_width": 4, "batch_size": 4, "device": "cpu"}
 VARIANTS = {
-    "shs-gan": {"model": "shs-gan", "n_critic": 2, "paired_weight": 0},
+    "shs-gan": {"model": "shs-gan", "n_critic": 2, "paired_weight": 0, "adversarial_weight": 1},
     "shs-gan with pairs": {
         "model": "shs-gan",
         "n_critic": 1,

@@ -27,7 +27,11 @@ class SHSGANConfig(RGBModelConfig):
         le=10_000,
     )
     adversarial_weight: float = setting(
-        1.0, "Weight of the critic in what the generator learns by", advanced=True, ge=0, le=10_000
+        0.1,
+        "Weight of the critic in what the generator learns by; more of it makes noise and texture more like the real "
+        "ones, and each spectrum less accurate",
+        ge=0,
+        le=10_000,
     )
     n_critic: Count = setting(5, "Steps of the critic to one of the generator", "steps", ge=1, le=100)
     gp_weight: float = setting(10.0, "Weight of the gradient penalty", advanced=True, ge=0, le=1000)
@@ -48,7 +52,8 @@ class SHSGANConfig(RGBModelConfig):
     )
 
 
-#: Named starting points, as changes of the defaults.
+#: Named starting points, as changes of the defaults. The published one has the networks, the critic's two arms and the
+#: losses of the paper, which trains without pairs; sizes, rates and weights are ours.
 PRESETS: dict[str, dict[str, Any]] = {
     "try": {
         "image_size": 64,
@@ -71,6 +76,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "width": 64,
         "critic_width": 64,
         "base": "none",
+        "adversarial_weight": 1,
         "paired_weight": 0,
         "max_images": 400_000,
         "preview_every": 20_000,
