@@ -17,8 +17,8 @@ def mask_following(real: Images, real_masks: Masks, samples: Images, sample_mask
 
     The mean difference between lesion and skin in the real images is the direction along which pixels are seen. Each
     image by itself is cut in two by Otsu's threshold of its pixels (1979, doi:10.1109/TSMC.1979.4310076); the side of
-    lesions is what was found. A threshold does not find real lesions perfectly either, so `mask_iou` is to be read
-    beside `mask_iou_real`.
+    lesions is what was found. A threshold does not find real lesions perfectly either, and masks that lie in the centre
+    of every image overlap anyhow, so ``mask_iou`` is to be read beside ``mask_iou_real`` and ``mask_iou_chance``.
 
     Parameters
     ----------
@@ -35,6 +35,7 @@ def mask_following(real: Images, real_masks: Masks, samples: Images, sample_mask
     -------
     dict
         ``mask_iou`` and ``mask_iou_real``: mean intersection over union of what was found and the mask, 0..1.
+        ``mask_iou_chance``: that of what was found and the next sample's mask, which a model blind to masks comes to.
         ``lesion_contrast``: how far lesion and skin are apart in the samples, over the same in the real images; 1 is as
         in these, 0 is no lesion. Images whose mask is empty or full are left out; nothing is returned if no others are
         left on either side.
@@ -48,6 +49,7 @@ def mask_following(real: Images, real_masks: Masks, samples: Images, sample_mask
     contrast = float(np.square(direction).sum())  # the mean of the real images' differences, seen along it
     return {
         "mask_iou": _overlap(seen, sample_masks),
+        "mask_iou_chance": _overlap(seen, np.roll(sample_masks, -1, axis=0)),
         "mask_iou_real": _overlap(seen_real, real_masks),
         "lesion_contrast": _contrast(seen, sample_masks) / contrast if contrast else 0.0,
     }

@@ -29,6 +29,9 @@ def test_lesions_that_follow_their_masks_score_as_the_real_ones_do():
     assert figures["mask_iou_real"] == pytest.approx(1, abs=0.02)
     assert figures["mask_iou"] == pytest.approx(1, abs=0.02)
     assert figures["lesion_contrast"] == pytest.approx(1, abs=0.02)
+    others = np.roll(masks, -1, axis=0)
+    overlap = np.mean([(a & b).sum() / (a | b).sum() for a, b in zip(masks, others, strict=True)])
+    assert figures["mask_iou_chance"] == pytest.approx(overlap, abs=0.02)
 
 
 def test_lesions_elsewhere_overlap_as_little_as_the_masks_do():

@@ -2,6 +2,9 @@
 
 import copy
 import itertools
+import json
+import subprocess
+import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -10,8 +13,7 @@ import pytest
 import torch
 
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.jobs import new_run
-from napari_hsisynth.metrics.mask_agreement import iou
+from napari_hsisynth.jobs import RunFolder, new_run
 from napari_hsisynth.training import checkpoint as checkpoints
 from napari_hsisynth.training.augment import Augmentation
 from napari_hsisynth.training.batch import Batch
@@ -84,9 +86,7 @@ def test_after_a_short_training_discs_lie_where_held_out_masks_are_and_the_criti
     for _ in range(40):
         recipe.step(rows(shown, torch.randint(64, (4,))))
     figures = recipe.validate(held_out, seed=0)
-    by_chance = np.mean([iou(*pair) for pair in zip(held_out.masks, held_out.masks.roll(1, dims=0), strict=True)])
-    assert by_chance < 0.3
-    assert figures["mask_iou"] > 0.6
+    assert figures["mask_iou"] > 0.6 > 2 * figures["mask_iou_chance"]
     assert figures["mask_iou_real"] > 0.98
     assert figures["lesion_contrast"] > 0.3
     with torch.no_grad():
@@ -209,6 +209,25 @@ def test_resumed_is_to_the_bit_the_uninterrupted_run(study, small):
     assert resume(halved)["images"] == config.max_images
     kept, expected = (checkpoints.load(run.checkpoints_dir / "last.pt") for run in (halved, whole))
     assert same(kept.recipe, expected.recipe)
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_learns(study, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    settings = SMALL | {"norm": "group", "batch_size": 4, "max_images": 8, "checkpoint_every": 8, "preview_every": 8}
+    words = [sys.executable, "-m", "napari_hsisynth", "train", str(study.root), "--json"]
+    words += [word for name, value in settings.items() if name != "model" for word in ("--set", f"{name}={value}")]
+    kept = []
+    for processes in ("1", "2"):
+        command = [*words, "--model", "spade-fastgan", "--devices", processes]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+        assert done.returncode == 0, done.stderr
+        run = RunFolder(json.loads(done.stdout)["run"])
+        kept.append(checkpoints.load(run.checkpoints_dir / "last.pt").recipe)
+    for network in ("generator", "critic"):
+        for name, value in kept[0][network].items():
+            # Adam divides by the root of a mean square: where gradients vanish, rounding may turn a step around
+            torch.testing.assert_close(kept[1][network][name], value, rtol=1e-3, atol=2e-3)
 
 
 @pytest.mark.slow
