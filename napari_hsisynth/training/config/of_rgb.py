@@ -14,6 +14,7 @@ class RGBModelConfig(ModelConfig):
         "",
         "Folder of dermoscopy photographs to learn from, searched with all folders in it; empty: how the training "
         "crops themselves look",
+        path="folder",
     )
     camera: str = setting(
         "cie1931",
