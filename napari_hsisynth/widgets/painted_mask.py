@@ -9,18 +9,16 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels, Layer
-from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 from PIL import Image as PILImage
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from napari_hsisynth.atomic import atomic_path
-from napari_hsisynth.study import DIAGNOSIS_COLOURS, Diagnosis
 from napari_hsisynth.study.storage import writing
 from napari_hsisynth.widgets.job_dock import choice, refill
 from napari_hsisynth.widgets.layers import METADATA, unwrapped
-from napari_hsisynth.widgets.shown_samples import lay_beside
+from napari_hsisynth.widgets.shown_samples import lay_beside, mask_colours
 from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
 #: While the user paints, what depends on the pixels follows at this pace, ms.
@@ -139,15 +137,13 @@ class PaintedMask(QWidget):
             units=("pixel", "pixel"),
         )
         lay_beside([ground], self.viewer.layers)
-        known = self._diagnosis in set(Diagnosis)
-        colour = DIAGNOSIS_COLOURS[Diagnosis(self._diagnosis) if known else Diagnosis.OTHER]
         layer = self.viewer.add_labels(
             np.zeros(shape, np.uint8),
             name=f"{name} · painted",
             opacity=_OPACITY,
             translate=ground.translate,
             units=ground.units,
-            colormap=DirectLabelColormap(color_dict={None: colour, 0: "transparent"}),
+            colormap=mask_colours(self._diagnosis),
         )
         layer.brush_size = max(2, round(_BRUSH * self._side_px))
         layer.mode = "paint"

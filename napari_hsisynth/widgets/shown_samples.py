@@ -11,7 +11,7 @@ import numpy as np
 from napari.layers import Image, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_hsisynth.study import DIAGNOSIS_COLOURS, Crop, read_crop, read_crops_index
+from napari_hsisynth.study import DIAGNOSIS_COLOURS, Crop, Diagnosis, read_crop, read_crops_index
 from napari_hsisynth.widgets.layers import METADATA, add_cube
 from napari_hsisynth.widgets.overlay_layer import lay_over
 from napari_hsisynth.widgets.regions import NO_REGIONS
@@ -22,6 +22,7 @@ _VIEW = "synthetic"
 #: Room between cubes beside each other, as a part of their size.
 _GAP = 0.05
 _OPACITY = 0.9
+_YELLOW = "#F0E442"  # that of drafts and of inside prompts
 
 
 def read_samples(folder: Path, count: int, condition: str = "", since: float = 0.0) -> list[Crop]:
@@ -87,17 +88,23 @@ def show_samples(viewer: Any, samples: Sequence[Crop], near: Sequence[Layer] = (
 def _outline(viewer: Any, sample: Crop, image: Image) -> None:
     """Draw the border of the mask that a cube was made from over it."""
     active = viewer.layers.selection.active
-    colour = DIAGNOSIS_COLOURS[sample.record.diagnosis]
     layer = viewer.add_labels(
         sample.mask.astype(np.uint8),
         opacity=_OPACITY,
-        colormap=DirectLabelColormap(color_dict={None: colour, 0: "transparent"}),
+        colormap=mask_colours(sample.record.diagnosis),
         # no regions either: the curves of a set would bury all others
         metadata={METADATA: {"asked": True}, NO_REGIONS: (1,)},
     )
     layer.contour = 1
     lay_over(viewer, layer, image, "mask", above=1)
     viewer.layers.selection.active = active
+
+
+def mask_colours(diagnosis: str) -> DirectLabelColormap:
+    """Return the colours of a mask: that of its diagnosis, but yellow where that is grey, as cubes are."""
+    grey = DIAGNOSIS_COLOURS[Diagnosis.OTHER]
+    colour = DIAGNOSIS_COLOURS[Diagnosis(diagnosis)] if diagnosis in set(Diagnosis) else grey
+    return DirectLabelColormap(color_dict={None: _YELLOW if colour == grey else colour, 0: "transparent"})
 
 
 def lay_beside(new: Sequence[Layer], layers: Sequence[Layer]) -> None:

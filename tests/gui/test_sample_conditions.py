@@ -14,10 +14,11 @@ from qtpy.QtCore import QThreadPool
 
 from napari_hsisynth.cli import build_parser
 from napari_hsisynth.jobs import RunFolder
-from napari_hsisynth.study import Study
+from napari_hsisynth.study import Diagnosis, Study
 from napari_hsisynth.widgets.layers import unwrapped
 from napari_hsisynth.widgets.sample_dock import SampleDock
 from napari_hsisynth.widgets.session import session_for
+from napari_hsisynth.widgets.shown_samples import mask_colours
 
 STEP_MS = 30_000
 
@@ -221,6 +222,12 @@ def test_what_is_painted_is_drawn_beside_the_painting(
     assert not dock.start_button.isEnabled()
     layer.data_setitem((np.array([1]), np.array([1])), 1)  # nobody listens any more
     QThreadPool.globalInstance().waitForDone(5_000)
+
+
+@pytest.mark.parametrize("diagnosis", ["", *Diagnosis])
+def test_masks_are_seen_on_the_grey_that_they_are_painted_on(diagnosis: str) -> None:
+    assert np.ptp(mask_colours(diagnosis).map(1)[:3]) > 0.5
+    assert mask_colours(diagnosis).map(0)[3] == 0
 
 
 def test_any_labels_layer_can_be_the_mask(
