@@ -19,6 +19,7 @@ class RGBModelConfig(ModelConfig):
     camera: str = setting(
         "cie1931",
         "How a cube looks: cie1931, or a CSV file of a camera's sensitivities with the columns wavelength_nm,r,g,b",
+        path="file",
     )
     base: Literal["linear", "none"] = setting(
         "linear",
