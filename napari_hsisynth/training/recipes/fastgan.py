@@ -15,7 +15,7 @@ from napari_hsisynth.training.batch import Batch
 from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config import FastGANConfig
 from napari_hsisynth.training.ema import Average
-from napari_hsisynth.training.losses import generator_loss, hinge_critic_loss
+from napari_hsisynth.training.losses import generator_loss
 from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes.adversarial import (
     CriticAugmentation,
@@ -121,19 +121,25 @@ class FastGANRecipe:
         return scalars | {"generator_loss": loss.detach()}
 
     def _critic_step(self, batch: Batch, fake: Tensor, small_fake: Tensor) -> dict[str, Tensor]:
+        # each forward has its backward before the next one: that changes the vectors of the spectral norm, which
+        # compiled code keeps for its backward without a copy; and only one forward's features are held at a time
+        weights = list(self.plain_critic.parameters())
         shown = self._shown(batch, batch.images, shrunk(batch.images, small_fake.shape[-1]))
         of_real = self._seen(batch, *shown)
-        of_fake = self._seen(batch, *self._shown(batch, fake, small_fake))
-        margin = 1.0
+        margin: Tensor | float = 1.0
         if self.config.margin_noise:
             margin = 1 + self.config.margin_noise * (2 * batch.uniform(of_real.logits.shape[1]) - 1)
-        loss = hinge_critic_loss(of_real.logits, of_fake.logits, margin)
+        real_loss = F.relu(margin - of_real.logits).mean()
         reconstruction = self._reconstruction_loss(of_real, *shown[:2])
+        (real_loss + reconstruction).backward(inputs=weights)
         further = self._further_losses(batch)
-        total = loss + reconstruction + sum(further.values())
-        descend(self.fabric, self.plain_critic, self.optimisers["critic"], total)
+        for value in further.values():
+            value.backward(inputs=weights)
+        of_fake = self._seen(batch, *self._shown(batch, fake, small_fake))
+        fake_loss = F.relu(1 + of_fake.logits).mean()
+        descend(self.fabric, self.plain_critic, self.optimisers["critic"], fake_loss)
         return {
-            "loss": loss.detach(),
+            "loss": (real_loss + fake_loss).detach(),
             "reconstruction_loss": reconstruction.detach(),
             "real_score": of_real.logits.detach().mean(),
             "fake_score": of_fake.logits.detach().mean(),
