@@ -80,7 +80,8 @@ def sample(
         Any integer.
     out : path-like, optional
         Folder for the cubes; by default ``STUDY/synthetic/<run id>``, or ``<run id>-last12000`` if that already holds
-        cubes of another checkpoint.
+        cubes of another checkpoint. Those of masks or images that are given end in ``-given``, those of changed noise
+        say how: they do not mix with plain ones, which are what is measured against real cubes.
     checkpoint : {"last", "best"}
         From which to draw.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -131,6 +132,7 @@ def sample(
     rank, world = (0, 1) if fabric is None else (fabric.global_rank, fabric.world_size)
     generator = _generator(run, checkpoint, device if fabric is None else fabric.device)
     files = _training("synthetic_cubes")
+    tools = _training("latents").LatentTools(truncation, interpolate, mix)
     wanted = files.cubes_asked_for(
         generator,
         n,
@@ -138,7 +140,7 @@ def sample(
         diagnosis,
         mask=mask,
         rgb=rgb,
-        tools=_training("latents").LatentTools(truncation, interpolate, mix),
+        tools=tools,
         warn=warn if rank == 0 else lambda message: None,  # the first process speaks for all
     )
     n, records = len(wanted), [one.record for one in wanted]
@@ -146,8 +148,9 @@ def sample(
     missing: list[int] = []
     if rank == 0:
         try:
+            kind = tools.stem + ("" if mask is None and rgb is None else "-given")
             place, missing = _training("synthetic_folder").prepared(
-                generator, records, None if out is None else Path(out)
+                generator, records, None if out is None else Path(out), kind
             )
         except InputError as error:
             if world == 1:

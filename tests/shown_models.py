@@ -111,10 +111,10 @@ def known() -> Iterator[None]:
 
 
 def run_of(
-    study: Study, model: str, *, classes: tuple[str, ...] = (), diagnosis: str = "", size: int = 16
+    study: Study, model: str, *, classes: tuple[str, ...] = (), diagnosis: str = "", size: int = 16, **changes: int
 ) -> RunFolder:
     """A run folder with the checkpoint of a family, one of those above or an untrained one."""
-    config = MODELS[model](image_size=size, latent_dim=8, conditional=bool(classes), device="cpu")
+    config = MODELS[model](image_size=size, latent_dim=8, conditional=bool(classes), device="cpu", **changes)
     run = new_run(study.root, model)
     run.write_config({**config.model_dump(), "run": {"verb": "train", "study": "../..", "diagnosis": diagnosis}})
     kept = checkpoints.Checkpoint(

@@ -27,6 +27,7 @@ from napari_hsisynth.study.split_file import write_split
 from napari_hsisynth.training.conditioning import training_condition
 from napari_hsisynth.training.data import load_images
 from napari_hsisynth.training.generator import open_generator
+from napari_hsisynth.training.synthetic_cubes import GrowingIndex
 
 BOTH = ("melanoma", "nevus")
 
@@ -212,6 +213,43 @@ def test_a_crop_is_given_by_its_id_its_file_or_its_folder(study, runs, as_traine
     records = read_crops_index(sample(runs["masks"], n=16, mask=study.crops_dir, out=tmp_path, warn=told.append))
     assert [one.condition for one in records] == [one.crop_id for one in study.crops()]
     assert [message for message in told if "held out" in message]
+
+
+def test_a_held_out_mask_of_the_study_is_told(study, runs, tmp_path, told):
+    sides = study.splits()
+    for side, warnings in (("train", 0), ("test", 1)):
+        cube = next(name for name, one in sides.items() if one == side)
+        (file,) = (study.root / "masks").glob(f"{cube}-*.png")
+        sample(runs["masks"], n=1, mask=file, out=tmp_path / side, warn=told.append)
+        assert len(told) == warnings
+    assert "held out from this run" in told[0]
+
+
+def test_cubes_of_given_masks_do_not_lie_among_plain_ones(study, tmp_path):
+    run = shown_models.run_of(study, "told-masks")
+    put_masks(tmp_path / "masks", (2, 2))
+    plain, given = sample(run, n=2), sample(run, n=2, mask=tmp_path / "masks")
+    assert plain == study.synthetic_dir(run.id)
+    assert given == study.synthetic_dir(f"{run.id}-given")
+    assert len(read_crops_index(plain)) == len(read_crops_index(given)) == 2
+    assert sample(run, n=3, truncation=0.5) == study.synthetic_dir(f"{run.id}-t0p5")
+
+
+def test_only_crops_that_the_run_has_seen_are_shown(study, as_trained):
+    run = shown_models.run_of(study, "told-masks", train_crops=2, seed=1)
+    seen = load_images(study, {"train"}, image_size=16).some(2, seed=1).records
+    shown = {record.condition for record in read_crops_index(sample(run, n=6))}
+    assert shown == {record.crop_id for record in seen}
+
+
+def test_two_processes_that_fill_one_folder_keep_each_others_cubes(study, runs, tmp_path):
+    sample(runs["masks"], n=4, out=tmp_path)
+    records = read_crops_index(tmp_path)
+    (tmp_path / "crops.csv").unlink()
+    first, second = (GrowingIndex(tmp_path, part) for part in (records[:2], records[2:]))
+    second.write()
+    first.write()
+    assert read_crops_index(tmp_path) == records
 
 
 def test_one_cube_of_every_photograph_that_can_be_read(runs, tmp_path, told):

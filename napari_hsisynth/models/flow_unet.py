@@ -56,6 +56,9 @@ class FlowUNet(nn.Module):
     axes: Tensor
     variances: Tensor
 
+    #: Buffers that are fitted to the training data, by name.
+    FITTED = ("axes", "variances")
+
     def __init__(
         self,
         *,

@@ -17,6 +17,9 @@ class LinearBase(nn.Module):
         Channels to make.
     """
 
+    #: Buffers that are fitted to the training data, by name.
+    FITTED = ("matrix", "offset")
+
     matrix: Tensor
     offset: Tensor
 

@@ -134,6 +134,7 @@ def results_of(
     trainings: dict[str, Trained] = {}
     failed: dict[str, str] = {}
     for one, begins in ((one, begins) for one in planned for begins in (False, *([True] if pretraining else []))):
+        label = one.label if pretraining is None or not begins else f"{one.label}, from {pretraining.study.name}"
         try:
             if begins and pretraining is not None:
                 earlier = one.without("train_crops")
@@ -141,10 +142,10 @@ def results_of(
                 one = one.beginning_with(source.run.path, pretraining.study.name)
             training = trained(data.study, one, data.fingerprint, tell=tell(one))
         except TrainingFailed as error:
-            failed[one.label] = str(error)
+            failed[label] = str(error)
             continue
-        trainings[one.label] = training
-        made[one.label] = _samples(training, data.real, seed)
+        trainings[label] = training
+        made[label] = _samples(training, data.real, seed)
     real, measured = measure(data.train, data.real, made, seed=seed, progress=progress)
     return Results(data, real, measured, trainings, made, failed)
 

@@ -4,6 +4,7 @@ from napari_hsisynth.study.annotation import Annotation, AnnotationSummary
 from napari_hsisynth.study.class_spectra import SKIN_MARGIN_PX, class_spectra, lesion_means
 from napari_hsisynth.study.collection import Collection, load_collection
 from napari_hsisynth.study.crop_plan import CropRule, PlannedCrop, planned_crops, whole_crop
+from napari_hsisynth.study.crop_subset import drawn_crops
 from napari_hsisynth.study.cropping import CropReport, make_crops
 from napari_hsisynth.study.crops import (
     Crop,
@@ -54,6 +55,7 @@ __all__ = [
     "SplitRow",
     "Study",
     "class_spectra",
+    "drawn_crops",
     "import_hsidermoscopy",
     "lesion_means",
     "load_collection",

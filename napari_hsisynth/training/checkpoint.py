@@ -85,8 +85,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         temporary.write_bytes(buffer.getbuffer())
 
 
-def load(path: Path, *, device: str | torch.device = "cpu") -> Checkpoint:
-    """Read a checkpoint; nothing in the file is executed.
+def load(path: Path, *, device: str | torch.device = "cpu", content: bytes | None = None) -> Checkpoint:
+    """Read a checkpoint, or what was already read of it; nothing in the file is executed.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def load(path: Path, *, device: str | torch.device = "cpu") -> Checkpoint:
         If it is missing, damaged, or of another format.
     """
     try:
-        stored = torch.load(path, map_location=device, weights_only=True)
+        stored = torch.load(path if content is None else io.BytesIO(content), map_location=device, weights_only=True)
     except FileNotFoundError:
         raise InputError("no such checkpoint", where=path, fix="train for longer first") from None
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError) as error:

@@ -12,6 +12,7 @@ import yaml
 
 from napari_hsisynth.errors import InputError, MissingExtraError
 from napari_hsisynth.jobs import RunFolder, new_run
+from napari_hsisynth.photographs import files_in
 from napari_hsisynth.study import Diagnosis, Study
 from napari_hsisynth.training.config import PRESETS, ModelConfig, check_bands, parse
 
@@ -82,7 +83,7 @@ def _checked(args: argparse.Namespace) -> tuple[ModelConfig, Study, str | None]:
         # as a full path: the run is found again from wherever this one is looked at
         path = _training("initial_weights").found_run(config.init, study.runs_dir).path
         config = config.model_copy(update={"init": str(path)})
-        _training("initial_weights").check_family(RunFolder(path), config)
+        _training("initial_weights").check_alike(RunFolder(path), config)
     config = _with_full_paths(config, study)
     diagnosis = None if args.diagnosis is None else Diagnosis.parse(args.diagnosis, where="--diagnosis").value
     records = study.crops()
@@ -95,11 +96,15 @@ def _checked(args: argparse.Namespace) -> tuple[ModelConfig, Study, str | None]:
 
 
 def _with_full_paths(config: ModelConfig, study: Study) -> ModelConfig:
-    """A model's photographs and camera as full paths, once they are there and can be used."""
+    """A model's photographs and camera as full paths, once they are there and can be used; and its loss, if it is."""
     changes = {}
+    if (loss := getattr(config, "reconstruction", "")) == "lpips":
+        _training("reconstruction").chosen(loss)
     if photos := getattr(config, "photos", ""):
         changes["photos"] = str(Path(photos).expanduser().absolute())
-        _training("photos").photo_files(changes["photos"])
+        if not Path(changes["photos"]).is_dir():
+            raise InputError("no such folder of photographs", where="photos", fix=f"there is no {changes['photos']}")
+        files_in(changes["photos"])
     if camera := getattr(config, "camera", ""):
         known = _training("camera")
         if camera != known.OBSERVER:

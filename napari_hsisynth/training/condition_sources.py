@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_hsisynth import photographs
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.study import CropRecord, read_crop, read_crops_index
+from napari_hsisynth.study import CropRecord, drawn_crops, read_crop, read_crops_index
 from napari_hsisynth.study.crops import INDEX
 from napari_hsisynth.study.split_file import SPLITS, read_split
 from napari_hsisynth.training import lesion_masks
@@ -117,12 +117,16 @@ def training_crops(generator: Generator) -> list[Source]:
     Held-out ones would leak into a synthetic set.
     """
     study, side_of = generator.study(), split_of(generator)
+    side = [
+        record
+        for record in study.crops()
+        if side_of.get(record.cube_id) == "train" and generator.diagnosis in ("", record.diagnosis.value)
+    ]
+    seen = [side[number] for number in drawn_crops(side, generator.config.train_crops, generator.config.seed)]
     crops = [
         Source.of_crop(study.crops_dir, record)
-        for record in study.crops()
-        if side_of.get(record.cube_id) == "train"
-        and generator.diagnosis in ("", record.diagnosis.value)
-        and (not generator.classes or record.diagnosis.value in generator.classes)
+        for record in seen
+        if not generator.classes or record.diagnosis.value in generator.classes
     ]
     if "masks" not in generator.needs:
         return crops

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from napari_hsisynth.training.generator import Generator
 
 #: Held-out crops that a warning names.
 _NAMED = 3
+#: Threads that look whether sources can be read, and how many they are given at a time.
+_READERS, _AT_A_TIME = 4, 64
 
 
 @dataclass(frozen=True)
@@ -164,18 +167,32 @@ def _usable(
     generator: Generator, sources: Sequence[Source], count: int | None, warn: Callable[[str], None]
 ) -> list[Source]:
     """The first `count` that can be read, in order; a single one that cannot is an error."""
-    usable: list[Source] = []
-    for source in sources:
-        if len(usable) == count:
-            break
+
+    def problem(source: Source) -> InputError | None:
         try:
             source.read(generator)
         except InputError as error:
-            if len(sources) == 1:
-                raise
-            warn(f"left out: {error}")
-        else:
-            usable.append(source)
+            return error
+        return None
+
+    usable: list[Source] = []
+    unusable: list[InputError] = []
+    with ThreadPoolExecutor(_READERS, "sources") as readers:
+        for first in range(0, len(sources), _AT_A_TIME):  # no more than are needed
+            some = sources[first : first + _AT_A_TIME]
+            for source, error in zip(some, readers.map(problem, some), strict=True):
+                if error is not None:
+                    unusable.append(error)
+                elif len(usable) != count:
+                    usable.append(source)
+            if len(usable) == count:
+                break
+    if unusable and len(sources) == 1:
+        raise unusable[0]
+    for error in unusable[:_NAMED]:
+        warn(f"left out: {error}")
+    if len(unusable) > _NAMED:
+        warn(f"{len(unusable) - _NAMED} more cannot be used and are left out")
     if not usable:
         raise InputError(f"none of the {len(sources)} files can be used", where=sources[0].path.parent)
     return usable
@@ -195,12 +212,24 @@ def _in_turn(generator: Generator, number: int, usable: Sequence[Source]) -> str
 
 
 def _warn_of_held_out(generator: Generator, sources: Sequence[Source], warn: Callable[[str], None]) -> None:
-    crops = [source.record for source in sources if source.record is not None]
-    folder = sources[0].folder
-    if folder is None or folder.resolve() != generator.study().crops_dir.resolve():
+    try:
+        study = generator.study()
+    except InputError:  # the run was moved away from its study: nothing is known of what is held out
         return
+    files = {(study.crops_dir / record.file).resolve(): record.cube_id for record in study.crops()}
     side_of = split_of(generator)
-    names = [crop.crop_id for crop in crops if side_of.get(crop.cube_id) != "train"]
+    cubes = {source.name: _cube_of(source, files, study.root) for source in sources}
+    names = [name for name, cube in cubes.items() if cube is not None and side_of.get(cube, "train") != "train"]
     if names:
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         warn(f"{', '.join(names[:_NAMED])}{more} held out from this run: cubes that show them leak into a test")
+
+
+def _cube_of(source: Source, crops: Mapping[Path, str], root: Path) -> str | None:
+    """The cube of a study that a crop or a mask of that study is of; None for a file from elsewhere."""
+    path = source.path.resolve()
+    if path in crops:
+        return crops[path]
+    if path.parent == (root / "masks").resolve():  # <cube id>-<hash>.png
+        return path.stem.rpartition("-")[0]
+    return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.study import CropRecord, Diagnosis, Study, read_crop
+from napari_hsisynth.study import CropRecord, Diagnosis, Study, drawn_crops, read_crop
 from napari_hsisynth.training.image_store import ImageStore
 from napari_hsisynth.training.seeds import derive
 
@@ -57,17 +56,8 @@ class ImageSet:
         return self._at([number for number, record in enumerate(self.records) if record.diagnosis.value in diagnoses])
 
     def some(self, count: int, seed: int) -> ImageSet:
-        """Draw `count` of the images, of each diagnosis in proportion; those of a smaller count are among them."""
-        rng = np.random.default_rng(seed)
-        shuffled = [int(number) for number in rng.permutation(len(self))]
-        sizes = Counter(record.diagnosis for record in self.records)
-        seen: Counter[Diagnosis] = Counter()
-        place: dict[int, float] = {}  # of each image between the first and the last of its diagnosis
-        for number in shuffled:
-            diagnosis = self.records[number].diagnosis
-            place[number] = (seen[diagnosis] + 0.5) / sizes[diagnosis]
-            seen[diagnosis] += 1
-        return self._at(sorted(sorted(shuffled, key=place.__getitem__)[:count]))
+        """Draw `count` of the images, see `study.drawn_crops`; 0 for all."""
+        return self._at(drawn_crops(self.records, count, seed))
 
     def _at(self, kept: list[int]) -> ImageSet:
         """The images at some positions, in ascending order."""

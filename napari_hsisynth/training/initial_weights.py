@@ -7,14 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
+from torch import nn
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder
+from napari_hsisynth.study import Study
+from napari_hsisynth.study.split_file import SPLITS, read_split
 from napari_hsisynth.training import checkpoint as checkpoints
 from napari_hsisynth.training.config import ModelConfig
+from napari_hsisynth.training.generator import study_of
 from napari_hsisynth.training.recipes import Recipe
 
+#: The checkpoint that is begun with.
+LAST = "last.pt"
+#: Settings that give weights of the same name another meaning.
+_MEANING = ("base", "spectral_basis", "basis_components")
+#: Bands this near to each other are taken for the same, nm.
+_ALIKE_NM = 1.0
 #: Below this part of the weights, two networks are not the same one with a few layers more or less.
 _LEAST_SHARE = 0.5
 
@@ -46,37 +58,70 @@ def found_run(init: str, runs_dir: Path) -> RunFolder:
     for candidate in (Path(init).expanduser(), runs_dir / init):
         run = RunFolder(candidate.absolute())
         if run.exists():
-            if not (run.checkpoints_dir / "last.pt").exists():
+            if not (run.checkpoints_dir / LAST).exists():
                 raise InputError("the run has no checkpoint yet", where=init, fix="train it for longer first")
             return run
     raise InputError("no such run", where=init, fix="pass a run folder: STUDY/runs/<run>")
 
 
-def check_family(run: RunFolder, config: ModelConfig) -> None:
-    """Raise InputError if a run is of another model family than a configuration."""
-    theirs, ours = run.config.get("model"), config.model_dump()["model"]
-    if theirs != ours:
-        raise InputError(f"a run of {theirs} has no weights for {ours}", where=run.path, fix=f"use a run of {ours}")
+def check_alike(run: RunFolder, config: ModelConfig) -> None:
+    """Raise InputError if a run is of another family, or of settings that give the same weights another meaning."""
+    stored, ours = run.config, config.model_dump()
+    if stored.get("model") != ours["model"]:
+        raise InputError(
+            f"a run of {stored.get('model')} has no weights for {ours['model']}",
+            where=run.path,
+            fix=f"use a run of {ours['model']}",
+        )
+    for name in _MEANING:
+        if name == "basis_components" and ours["spectral_basis"] == "none":
+            continue
+        theirs = stored.get(name, ours.get(name))
+        if theirs != ours.get(name):
+            raise InputError(
+                f"the run was trained with {name}={theirs}, this is to be with {ours[name]}",
+                where=run.path,
+                fix=f"use --set {name}={theirs}",
+            )
+
+
+def warn_of_leak(run: RunFolder, study: Study) -> list[str]:
+    """Say it if a run of the same study has trained on cubes that are held out now."""
+    try:
+        if not study.root.samefile(study_of(run).root):
+            return []
+    except (InputError, OSError):  # the run was moved away from its study
+        return []
+    then, now = read_split(run.path / SPLITS)[0], study.splits()
+    seen = sorted(cube for cube, side in (then or {}).items() if side == "train" and now.get(cube, "train") != "train")
+    if not seen:
+        return []
+    more = f" and {len(seen) - 3} more" if len(seen) > 3 else ""
+    return [f"the first weights have seen cubes that are held out now: {', '.join(seen[:3])}{more}"]
 
 
 @torch.no_grad()
-def take_weights(recipe: Recipe, run: RunFolder, classes: tuple[str, ...], bands: int) -> Start:
+def take_weights(
+    recipe: Recipe, run: RunFolder, content: bytes, classes: tuple[str, ...], wavelengths_nm: ArrayLike
+) -> Start:
     """Copy the last weights of `run` into the networks of a recipe that is set up and prepared.
 
     Tensors of the same name and shape are taken, of averaged networks too. Optimisers begin anew, and so does what is
-    fitted to the training data (normalisation, latents), but a spectral basis is taken along, since the weights in
-    front of it mix its components. Weights that belong to the diagnoses told apart are taken only if both runs tell the
-    same ones apart, in the same order.
+    fitted to the training data: normalisation, latents, and what modules name in ``FITTED``. A spectral basis is taken
+    along, since the weights in front of it mix its components, and with it all that is fitted in its terms. Weights
+    that belong to the diagnoses told apart are taken only if both runs tell the same ones apart, in the same order.
 
     Parameters
     ----------
     recipe : Recipe
         Changed in place.
     run : RunFolder
-        Of the same family.
+        Of the same family, see `check_alike`.
+    content : bytes
+        Of its last checkpoint, the same in all processes though the run may go on meanwhile.
     classes : tuple of str
         What this training tells apart.
-    bands : int
+    wavelengths_nm : array_like, shape (bands,)
         Of its images.
 
     Raises
@@ -84,32 +129,39 @@ def take_weights(recipe: Recipe, run: RunFolder, classes: tuple[str, ...], bands
     InputError
         If the run has other bands, or networks that have less than half of the weights in common with these.
     """
-    file = run.checkpoints_dir / "last.pt"
-    kept = checkpoints.load(file)
-    if len(kept.wavelengths_nm) != bands:
+    kept = checkpoints.load(run.checkpoints_dir / LAST, content=content)
+    theirs_nm, ours_nm = np.asarray(kept.wavelengths_nm), np.asarray(wavelengths_nm, dtype=np.float64)
+    if len(theirs_nm) != len(ours_nm):
         raise InputError(
-            f"its cubes have {len(kept.wavelengths_nm)} bands, these {bands}", where=run.path, fix="use another run"
+            f"its cubes have {len(theirs_nm)} bands, these {len(ours_nm)}", where=run.path, fix="use another run"
         )
+    warnings = []
+    if not np.allclose(theirs_nm, ours_nm, rtol=0, atol=_ALIKE_NM):
+        apart = np.abs(theirs_nm - ours_nm).max()
+        warnings.append(f"the bands of the run it begins with lie up to {apart:.0f} nm from those of this study")
     same_classes = tuple(kept.classes) == classes
     taken = total = 0
     left: list[str] = []
     for name, network in recipe.networks().items():
         theirs, ours = kept.recipe.get(name, {}), network.state_dict()
+        weights = {key for key, _ in network.named_parameters()}
+        fitted = _fitted(network) if recipe.config.spectral_basis == "none" else set()
         for key, value in ours.items():
-            told = "class" in key
-            if key in theirs and theirs[key].shape == value.shape and (same_classes or not told):
+            if key in fitted:
+                continue
+            counts = value.numel() if key in weights else 0  # constants and statistics are nothing that was learnt
+            if key in theirs and theirs[key].shape == value.shape and (same_classes or "class" not in key):
                 value.copy_(theirs[key])
-                taken += value.numel()
-            else:
+                taken += counts
+            elif counts:
                 left.append(f"{name}.{key}")
-            total += value.numel()
+            total += counts
     if taken < _LEAST_SHARE * total:
         raise InputError(
             f"only {taken:,} of {total:,} weights have the same name and shape",
             where=run.path,
             fix="use the settings that run was trained with (its config.yaml)",
         )
-    warnings = []
     if left:
         shown = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
         why = "" if same_classes else " (the runs do not tell the same diagnoses apart)"
@@ -117,7 +169,16 @@ def take_weights(recipe: Recipe, run: RunFolder, classes: tuple[str, ...], bands
     facts = {
         "run": run.id,
         "checkpoint": f"last@{kept.images}",
-        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(content).hexdigest(),
         "data_fingerprint": kept.fingerprint,
     }
     return Start(facts, tuple(warnings))
+
+
+def _fitted(network: nn.Module) -> set[str]:
+    """Names of the buffers that were just fitted to the training data and stay."""
+    return {
+        f"{prefix}.{name}" if prefix else name
+        for prefix, module in network.named_modules()
+        for name in getattr(module, "FITTED", ())
+    }

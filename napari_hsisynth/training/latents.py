@@ -62,7 +62,7 @@ class LatentTools:
     @property
     def stem(self) -> str:
         """Part of the names of cubes."""
-        part = "" if self.truncation == 1 else f"-t{self.truncation:g}".replace(".", "p")
+        part = "" if self.truncation == 1 else f"-t{self.truncation!r}".replace(".", "p")
         part += "" if self.interpolate is None else f"-i{self.interpolate}"
         return part + ("" if self.mix is None else f"-m{self.mix}")
 

@@ -73,6 +73,8 @@ class Training:
         Where to go on from.
     photos : RGBSource, optional
         Photographs for a recipe that needs RGB images; each step is given as many as there are images in its batch.
+    prepared : bool
+        Whether the recipe has taken from the training data what it keeps, as one that goes on has.
     begin : callable
         Called once the recipe is prepared for a new run, for example to take other first weights; returns warnings.
     """
@@ -95,6 +97,7 @@ class Training:
     roll_backs: list[dict[str, Any]] = field(default_factory=list)
     photos: RGBSource | None = None
     begin: Callable[[], Sequence[str]] = tuple
+    prepared: bool = False
 
     def fit(self) -> str:
         """Train until `max_images` or a stop, and return "done" or "stopped"; the last checkpoint is of this moment."""

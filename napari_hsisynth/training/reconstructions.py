@@ -84,6 +84,8 @@ def _crops(generator: Generator, splits: Collection[str]) -> ImageSet:
     images = load_images(
         generator.study(), splits, image_size=generator.config.image_size, diagnosis=generator.diagnosis or None
     )
+    if splits == {"train"}:  # those that the model has seen
+        images = images.some(generator.config.train_crops, generator.config.seed)
     return images.only(generator.classes) if generator.classes else images
 
 

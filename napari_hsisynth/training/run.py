@@ -23,7 +23,7 @@ from napari_hsisynth.training.config import ModelConfig, parse
 from napari_hsisynth.training.data import ImageSet, load_images
 from napari_hsisynth.training.device import describe_device, is_first_process, make_fabric
 from napari_hsisynth.training.generator import study_of
-from napari_hsisynth.training.initial_weights import check_family, found_run, take_weights
+from napari_hsisynth.training.initial_weights import LAST, check_alike, found_run, take_weights, warn_of_leak
 from napari_hsisynth.training.loggers import check_logger, open_log
 from napari_hsisynth.training.loop import Diverged, Training
 from napari_hsisynth.training.normalisation import Normalisation
@@ -217,9 +217,10 @@ def _fit(
             if photos is not None:
                 training.photos = PhotoSource(photos, config.seed, fabric.device)
             if kept is None and config.init:
-                training.begin = partial(_begin, recipe, study, config, classes, run, writes)
+                training.begin = partial(_begin, recipe, study, config, classes, run, fabric)
             if kept is not None:
                 recipe.load_state(kept.recipe)
+                training.prepared = True
                 training.images, training.steps, training.best = kept.images, kept.steps, dict(kept.best)
                 training.guard.load_state(kept.guard, fabric.device)
                 training.roll_backs = list(kept.roll_backs)
@@ -243,17 +244,21 @@ def _fit(
 
 
 def _begin(
-    recipe: Recipe, study: Study, config: ModelConfig, classes: tuple[str, ...], run: RunFolder, writes: bool
+    recipe: Recipe, study: Study, config: ModelConfig, classes: tuple[str, ...], run: RunFolder, fabric: Any
 ) -> tuple[str, ...]:
     """Take the weights of the run that `init` names, and write down which they are."""
     other = found_run(config.init, study.runs_dir)
-    check_family(other, config)
-    start = take_weights(recipe, other, classes, len(study.wavelengths_nm))
-    if writes:
+    check_alike(other, config)
+    # read once: that run may still be training, and all processes are to begin alike
+    content = (other.checkpoints_dir / LAST).read_bytes() if fabric.is_global_zero else b""
+    if fabric.world_size > 1:
+        content = fabric.broadcast(content, src=0)
+    start = take_weights(recipe, other, content, classes, study.wavelengths_nm)
+    if fabric.is_global_zero:
         stored = run.config
         stored["run"]["init"] = start.facts
         run.write_config(stored)
-    return start.warnings
+    return (*warn_of_leak(other, study), *start.warnings)
 
 
 def _classes(images: ImageSet, config: ModelConfig) -> tuple[str, ...]:
@@ -272,8 +277,7 @@ def _load(study: Study, config: ModelConfig, diagnosis: str) -> tuple[ImageSet, 
             where=study.root / "splits.csv",
             fix="add cubes and crop them",
         )
-    if 0 < config.train_crops < len(images):
-        images = images.some(config.train_crops, config.seed)
+    images = images.some(config.train_crops, config.seed)
     val = load_images(study, {"val"}, image_size=config.image_size, diagnosis=wanted)
     if config.conditional:
         val = val.only(_classes(images, config))

@@ -24,6 +24,7 @@ from napari_hsisynth.study import (
     write_crop,
     write_crops_index,
 )
+from napari_hsisynth.study.storage import study_lock
 from napari_hsisynth.training.condition_sources import Shown
 from napari_hsisynth.training.conditioning import Chosen, choose, condition_of
 from napari_hsisynth.training.generator import Generator
@@ -73,7 +74,7 @@ def cubes_asked_for(
         If the model cannot be asked for that.
     """
     tools.check(generator)
-    one = _diagnosis(generator, diagnosis, given=mask is not None or rgb is not None)
+    one = _diagnosis(generator, diagnosis)
     n = _USUAL if n is None and rgb is None else n
     count = None if n is None else tools.position(n - 1) + 1
     chosen = choose(generator, seed, count, diagnosis=one, mask=mask, rgb=rgb, warn=warn)
@@ -117,7 +118,7 @@ def _wished(generator: Generator, stem: str, number: int, latent: Latent, chosen
     return Wished(record, latent, chosen)
 
 
-def _diagnosis(generator: Generator, diagnosis: str | None, *, given: bool) -> str | None:
+def _diagnosis(generator: Generator, diagnosis: str | None) -> str | None:
     """The one diagnosis that is asked for, checked; None for those that the model draws anyway."""
     if diagnosis is None:
         return None
@@ -205,7 +206,6 @@ class GrowingIndex:
 
     def __init__(self, folder: Path, wanted: list[CropRecord]) -> None:
         self.folder, self.wanted = folder, wanted
-        self.present = {record.crop_id: record for record in cubes_in(folder)}
         self._written = time.monotonic()
 
     @property
@@ -214,8 +214,10 @@ class GrowingIndex:
         return time.monotonic() - self._written > _INDEX_EVERY_S
 
     def write(self) -> None:
-        """List all cubes that are there."""
-        there = {entry.name for entry in os.scandir(self.folder)}
-        self.present |= {record.crop_id: record for record in self.wanted if record.file in there}
-        write_crops_index(self.folder, [self.present[name] for name in sorted(self.present)])
+        """List all cubes that are there, also those that another process has written meanwhile."""
+        with study_lock(self.folder, ".index.lock"):
+            there = {entry.name for entry in os.scandir(self.folder)}
+            present = {record.crop_id: record for record in cubes_in(self.folder)}
+            present |= {record.crop_id: record for record in self.wanted if record.file in there}
+            write_crops_index(self.folder, [present[name] for name in sorted(present)])
         self._written = time.monotonic()

@@ -12,9 +12,24 @@ from napari_hsisynth.training.generator import Generator
 from napari_hsisynth.training.synthetic_cubes import cubes_in, is_whole
 
 
-def prepared(generator: Generator, wanted: Sequence[CropRecord], out: Path | None) -> tuple[str, list[int]]:
-    """Make the folder; return it, and which of the cubes are still to be drawn."""
-    folder = _folder(generator, out)
+def prepared(
+    generator: Generator, wanted: Sequence[CropRecord], out: Path | None, kind: str = ""
+) -> tuple[str, list[int]]:
+    """Make the folder; return it, and which of the cubes are still to be drawn.
+
+    Parameters
+    ----------
+    generator : Generator
+        Draws them.
+    wanted : sequence of CropRecord
+        All cubes that are asked for.
+    out : pathlib.Path, optional
+        The folder; by default one of the study.
+    kind : str
+        Ends the name of the study's folder: cubes that are not a plain draw of what the run learned, such as those of
+        a painted mask, do not lie among those that are measured against real ones.
+    """
+    folder = _folder(generator, out, kind)
     present = {record.crop_id: record for record in cubes_in(folder)}
     missing = [i for i, record in enumerate(wanted) if not is_whole(folder, present.get(record.crop_id))]
     check_space(folder, generator, len(missing))
@@ -24,7 +39,7 @@ def prepared(generator: Generator, wanted: Sequence[CropRecord], out: Path | Non
     return str(folder), missing
 
 
-def _folder(generator: Generator, out: Path | None) -> Path:
+def _folder(generator: Generator, out: Path | None, kind: str) -> Path:
     """Where the cubes go: never among those of another checkpoint."""
     if out is not None:
         if not _same_checkpoint(generator, out):
@@ -35,10 +50,10 @@ def _folder(generator: Generator, out: Path | None) -> Path:
             )
         return out
     study = generator.study()
-    usual = study.synthetic_dir(generator.run.id)
+    usual = study.synthetic_dir(generator.run.id + kind)
     if _same_checkpoint(generator, usual):
         return usual
-    return study.synthetic_dir(f"{generator.run.id}-{generator.label.replace('@', '')}")
+    return study.synthetic_dir(f"{generator.run.id}-{generator.label.replace('@', '')}{kind}")
 
 
 def _make(folder: Path) -> None:

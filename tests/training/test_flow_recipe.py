@@ -194,7 +194,9 @@ def test_a_run_resumed_is_to_the_bit_the_uninterrupted_one_and_draws_each_diagno
     preview = np.load(next((whole.path / "previews").glob("*.npz")))
     assert preview["sample_masks"].any()
     generator = open_generator(whole.path, device="cpu")
-    one, other = generator.sample([3, 3], ["melanoma", "nevus"])
+    masks = np.zeros((2, 16, 16), bool)
+    masks[:, 4:12, 4:12] = True
+    one, other = generator.sample([3, 3], ["melanoma", "nevus"], {"masks": masks})
     assert one.shape == (BANDS, 16, 16)
     assert np.abs(one - other).max() > 0
-    np.testing.assert_array_equal(generator.sample([3], ["nevus"])[0], other)
+    np.testing.assert_array_equal(generator.sample([3], ["nevus"], {"masks": masks[:1]})[0], other)

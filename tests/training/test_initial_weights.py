@@ -1,12 +1,16 @@
 """Beginning with the weights of another run: what is taken, what is not, and what is refused."""
 
+import numpy as np
 import pytest
 import torch
 
 from napari_hsisynth.cli import main
 from napari_hsisynth.jobs import RunFolder, new_run
+from napari_hsisynth.models.linear_base import LinearBase
+from napari_hsisynth.study import Study
+from napari_hsisynth.study.split_file import write_split
 from napari_hsisynth.training import checkpoint as checkpoints
-from napari_hsisynth.training.initial_weights import take_weights
+from napari_hsisynth.training.initial_weights import take_weights, warn_of_leak
 from napari_hsisynth.training.recipes import recipe_for
 from napari_hsisynth.training.run import train
 
@@ -21,6 +25,11 @@ def first(study, small):
 
 def kept(run, name="last"):
     return checkpoints.load(run.checkpoints_dir / f"{name}.pt")
+
+
+def taken(recipe, run, classes, bands=5, shift_nm=0.0):
+    content = (run.checkpoints_dir / "last.pt").read_bytes()
+    return take_weights(recipe, run, content, classes, np.linspace(465, 630, bands) + shift_nm)
 
 
 def flags(tiny, **changes):
@@ -44,7 +53,7 @@ def test_weights_of_diagnoses_are_taken_only_if_they_are_the_same_ones(first, sm
     state = kept(first).recipe
     for classes, expected in ((("melanoma", "nevus"), True), (("melanoma", "other"), False)):
         recipe = recipe_for("vae")(small(conditional=True), 5, 2)
-        start = take_weights(recipe, first, classes, bands=5)
+        start = taken(recipe, first, classes)
         told = [name for name in state["network"] if "class" in name]
         assert told
         same = all(
@@ -62,6 +71,10 @@ def test_weights_of_diagnoses_are_taken_only_if_they_are_the_same_ones(first, sm
         (["--init", "nowhere"], "no such run"),
         (["--init", "RUN", "--model", "dcgan"], "a run of vae has no weights for dcgan"),
         (["--init", "EMPTY"], "the run has no checkpoint yet"),
+        (
+            ["--init", "RUN", "--set", "spectral_basis=pca", "--set", "basis_components=3"],
+            "trained with spectral_basis=none, this is to be with pca",
+        ),
     ],
 )
 def test_what_cannot_be_begun_with_is_refused_before_a_run_is_made(study, first, tiny, capsys, words, said):
@@ -78,7 +91,33 @@ def test_a_run_of_other_bands_or_another_network_is_refused(study, first, small)
     for config, bands, said in ((small(), 7, "5 bands, these 7"), (small(width=16), 5, "have the same name and shape")):
         recipe = recipe_for("vae")(config, bands)
         with pytest.raises(Exception, match=said):
-            take_weights(recipe, first, (), bands=bands)
+            taken(recipe, first, (), bands)
+
+
+def test_other_bands_and_cubes_that_are_held_out_now_are_told(study, first, small):
+    recipe = recipe_for("vae")(small(conditional=True), 5, 2)
+    assert "up to 7 nm" in taken(recipe, first, ("melanoma", "nevus"), shift_nm=7).warnings[0]
+    assert not warn_of_leak(first, study)
+    sides = dict(study.splits())
+    moved = next(cube for cube, side in sides.items() if side == "train")
+    write_split(first.path / "splits.csv", sides, 0)
+    write_split(study.root / "splits.csv", sides | {moved: "test"}, 0)
+    (said,) = warn_of_leak(first, Study.open(study.root))
+    assert moved in said
+    assert "held out now" in said
+
+
+def test_what_is_fitted_to_the_new_crops_stays(study, small):
+    settings = {"model": "shs-gan", "critic_width": 4, "max_images": 8}
+    run = new_run(study.root, "shs-gan")
+    train(study.root, small(**settings), diagnosis=None, run=run)
+    recipe = recipe_for("shs-gan")(small(**settings), 5)
+    bases = [module for net in recipe.networks().values() for module in net.modules() if isinstance(module, LinearBase)]
+    assert bases
+    for base in bases:
+        base.matrix.fill_(0.25)
+    taken(recipe, run, ())
+    assert all((base.matrix == 0.25).all() for base in bases)
 
 
 def test_a_resumed_run_does_not_begin_again(study, first, small, monkeypatch):

@@ -105,7 +105,7 @@ def test_photographs_and_camera_become_full_paths_and_bad_files_are_told(study, 
     ("changes", "said"),
     [
         ({"photos": "nowhere"}, "no such folder of photographs"),
-        ({"photos": "."}, "no photograph in this folder"),
+        ({"photos": "."}, "the folder holds no such files"),
         ({"camera": "nowhere.csv"}, "no such file of camera curves"),
     ],
 )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import yaml
 
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.study.crop_subset import drawn_crops
 from napari_hsisynth.study.dataset.choice import Chosen
 from napari_hsisynth.study.dataset.layout import read_card
 from napari_hsisynth.study.split_file import SPLITS, read_split
@@ -106,7 +107,7 @@ def _of_study(study: Study, run: str) -> dict[str, Any] | None:
             "fingerprint": about.get("data_fingerprint") or "",
             "diagnosis": about.get("diagnosis") or "all",
             "conditioned_on": list(about.get("classes") or ()),
-            "crops": _training_crops(study, folder, str(about.get("diagnosis") or "")),
+            "crops": _training_crops(study, folder, str(about.get("diagnosis") or ""), stored),
         },
     }
 
@@ -115,15 +116,16 @@ def _of_phantoms(study: Study) -> bool:
     return "PHANTOM" in study.notes
 
 
-def _training_crops(study: Study, run: Path, diagnosis: str) -> dict[str, int]:
-    """Count the crops that the run's split trains on, as they are cut now, by diagnosis."""
+def _training_crops(study: Study, run: Path, diagnosis: str, settings: Mapping[str, Any]) -> dict[str, int]:
+    """Count the crops that the run's split and settings train on, as they are cut now, by diagnosis."""
     try:
         split, _ = read_split(run / SPLITS)
         split = split or read_split(study.root / SPLITS)[0]
         records = study.crops()
     except (InputError, OSError, UnicodeDecodeError):
         return {}
-    trained = (r for r in records if split.get(r.cube_id) == "train" and diagnosis in ("", r.diagnosis.value))
+    side = [r for r in records if split.get(r.cube_id) == "train" and diagnosis in ("", r.diagnosis.value)]
+    trained = [side[n] for n in drawn_crops(side, int(settings.get("train_crops", 0)), int(settings.get("seed", 0)))]
     return dict(sorted(Counter(r.diagnosis.value for r in trained).items()))
 
 

@@ -69,6 +69,8 @@ def describe_allowed(field: FieldInfo) -> str:
         return "one of: " + ", ".join(map(str, options))
     if field.annotation is bool:
         return "true or false"
+    if field.annotation is str:
+        return "text"
     limits = {
         name: getattr(m, name)
         for m in field.metadata

@@ -33,6 +33,7 @@ class Recipe(Protocol):
     #: ``set_wavelengths(wavelengths_nm)``, called before `prepare`. If it is ``unpaired``, the RGB images of a step are
     #: of other crops than its own also where there are no photographs.
     needs: frozenset[str]
+    config: Any
 
     def __init__(self, config: Any, bands: int, classes: int = 1) -> None: ...
 
