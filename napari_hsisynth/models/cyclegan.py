@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from napari_hsisynth.models.dcgan import INITIAL_STD
 from napari_hsisynth.models.linear_base import LinearBase
+from napari_hsisynth.models.padding import pad_to_multiple
 from napari_hsisynth.models.spectral_decoder import SpectralDecoder
 
 _SLOPE = 0.2
@@ -81,7 +81,7 @@ class ResNetTranslator(nn.Module):
     def forward(self, images: Tensor, classes: Tensor) -> Tensor:
         """Images (n, channels_out, y, x) from images (n, channels_in, y, x) and the number of each class, (n,)."""
         height, width = images.shape[-2:]
-        features = self.into(F.pad(images, (0, -width % 4, 0, -height % 4), mode="replicate"))
+        features = self.into(pad_to_multiple(images, 4))
         if self.of_class is not None:
             features = features + self.of_class(classes)[:, :, None, None]
         maps = self.out(self.between(features))[..., :height, :width].float()

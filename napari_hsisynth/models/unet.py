@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_hsisynth.models.linear_base import LinearBase
+from napari_hsisynth.models.padding import pad_to_multiple
 from napari_hsisynth.models.spectral_decoder import SpectralDecoder
 
 #: Wider levels have at most this many times the channels of the first; halved so often at most, down to this side, px.
@@ -78,9 +79,7 @@ class RGBUNet(nn.Module):
     def forward(self, rgb: Tensor, classes: Tensor) -> Tensor:
         """Normalised images (n, bands, y, x) from sRGB in [0, 1], (n, 3, y, x), and the number of each class, (n,)."""
         height, width = rgb.shape[-2:]
-        unit = 2**self.depth
-        padded = F.pad(rgb, (0, -width % unit, 0, -height % unit), mode="replicate")
-        features = self.first(2 * padded - 1)
+        features = self.first(2 * pad_to_multiple(rgb, 2**self.depth) - 1)
         if self.of_class is not None:
             features = features + self.of_class(classes)[:, :, None, None]
         levels = [features]
