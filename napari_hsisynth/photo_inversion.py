@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -82,9 +83,12 @@ def invert_photographs(
     Parameters
     ----------
     photographs : path-like
-        A file, or a folder of them (not of folders in it).
+        A file, or a folder of them and of folders. What is below `out` in it is left out.
     out : path-like
-        Folder for the cubes, ``SYNTHETIC_<name>`` with the suffix of the format. Each appears when it is whole.
+        Folder for the cubes, ``SYNTHETIC_<name>`` with the suffix of the format. Each appears when it is whole. The
+        name is the way below the folder of photographs, its parts joined by ``_``, without suffix. Photographs that
+        would get one name, in upper or lower case, keep their suffixes (``a_png``, ``a_tif``), and get numbers where
+        that is not enough.
     wavelengths_nm : array_like, optional
         Bands of the cubes, nm; by default 16 from 465 to 630, as in HSIDermoscopy. Not together with `like`.
     like : path-like, optional
@@ -95,7 +99,7 @@ def invert_photographs(
     maps : bool
         Also write ``maps/SYNTHETIC_<name>.npz``: melanin_fraction, blood_fraction, light, residual and problems.
     replace : bool
-        Replace cubes of the same names; else there must be none.
+        Replace cubes and maps of the same names; else there must be none.
     progress : callable, optional
         See `Progress`.
     cancelled : callable, optional
@@ -111,13 +115,15 @@ def invert_photographs(
         If there are no photographs or none can be read, an argument does not fit, the study has no training crops, or
         cubes would be replaced.
     """
-    files = files_in(photographs)
     folder = Path(out).expanduser()
+    ways = _found(Path(photographs).expanduser(), folder)
     suffix = writable_format(folder, format).written_suffixes[0]
     if like is not None and wavelengths_nm is not None:
         raise InputError("a study has its own wavelengths", where="wavelengths_nm", fix="leave out one of the two")
-    targets = [folder / f"{MARK}_{name}{suffix}" for name in _names(files)]
-    there = [target for target in targets if target.exists()]
+    names = [f"{MARK}_{name}" for name in _names(list(ways))]
+    written = [folder / f"{name}{suffix}" for name in names]
+    written += [_maps_file(folder, name) for name in names] if maps else []
+    there = [path for path in written if path.exists()]
     if there and not replace:
         more = f", and {len(there) - 1} more" if len(there) > 1 else ""
         raise InputError(f"is there already{more}", where=there[0], fix="use another --out, or --replace")
@@ -134,40 +140,40 @@ def invert_photographs(
     report = InversionReport()
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    for number, (file, target) in enumerate(zip(files, targets, strict=True)):
-        tell = partial(_tell, progress, cancelled, number, len(files))
+    for number, ((way, file), name) in enumerate(zip(ways.items(), names, strict=True)):
+        tell = partial(_tell, progress, cancelled, number, len(ways))
         tell(0, 1)
         try:
             rgb = _in_colour(read_photograph(file), file)
         except InputError as error:
-            if len(files) == 1:
+            if len(ways) == 1:
                 raise
-            report.skipped.append((file.name, error.what))
+            report.skipped.append((way.as_posix(), error.what))
             continue
         found = inversion.invert(rgb, progress=tell)
         provenance = {
             "synthetic": "skin-optics inversion",
             "method": INVERSION_METHOD,
-            "photograph": file.name,
+            "photograph": way.as_posix(),
             "photograph_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         }
         if study is not None and gain is not None:
             found.values[...] *= gain.astype(np.float32)[:, None, None]
             provenance |= {"gain_of_study": study.name, "gain": gain.tolist()}
-        name = target.name.removesuffix(suffix)
+        target = folder / f"{name}{suffix}"
         with writing(target):
             report.notes += write_cube(target, Cube(found.values, nm, name=name, provenance=provenance), format=format)
             if maps:
-                _write_maps(folder / "maps" / f"{name}.npz", found, provenance)
+                _write_maps(_maps_file(folder, name), found, provenance)
         report.cubes.append(target)
         report.pixels += found.problems.size
         report.problems.update(found.counts())
     if not report.cubes:
         name, reason = report.skipped[0]
-        raise InputError(f"none of the {len(files)} photographs can be read; {name}: {reason}", where=photographs)
+        raise InputError(f"none of the {len(ways)} photographs can be read; {name}: {reason}", where=photographs)
     report.notes = list(dict.fromkeys(report.notes))
     if progress is not None:
-        progress(len(files), len(files), 0.0)
+        progress(len(ways), len(ways), 0.0)
     return report
 
 
@@ -199,12 +205,39 @@ def study_gain(study: Study, rgb_weights: NDArray[np.float64]) -> NDArray[np.flo
     return camera_gain(study.wavelengths_nm, rgb_weights / white, pixels, np.concatenate(skin))
 
 
-def _names(files: Sequence[Path]) -> list[str]:
-    """Names without suffix; with it where two photographs would get one name."""
-    stems = Counter(file.stem.casefold() for file in files)
-    return [
-        file.stem if stems[file.stem.casefold()] == 1 else f"{file.stem}_{file.suffix.lstrip('.')}" for file in files
-    ]
+def _found(photographs: Path, out: Path) -> dict[PurePath, Path]:
+    """Photographs by their ways below the folder that was given; without those in a folder `out` that lies in it."""
+    files = files_in(photographs)
+    if not photographs.is_dir():
+        return {PurePath(file.name): file for file in files}
+    if photographs.resolve() in out.resolve().parents:
+        files = [file for file in files if out.resolve() not in file.resolve().parents]
+        if not files:
+            raise InputError("the folder holds no photographs but those in --out", where=photographs)
+    return {PurePath(file.relative_to(photographs)): file for file in files}
+
+
+def _names(ways: Sequence[PurePath]) -> list[str]:
+    """Names for cubes of photographs, each its own on file systems that do not tell upper from lower case too."""
+    plain = ["_".join(way.with_suffix("").parts) for way in ways]
+    count = Counter(name.casefold() for name in plain)
+    taken = {name for name, number in count.items() if number == 1}
+    names = []
+    for name, way in zip(plain, ways, strict=True):
+        if count[name.casefold()] > 1:
+            name = next(each for each in _tries(f"{name}_{way.suffix.lstrip('.')}") if each.casefold() not in taken)
+            taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def _tries(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}_{number}" for number in itertools.count(2))
+
+
+def _maps_file(folder: Path, name: str) -> Path:
+    return folder / "maps" / f"{name}.npz"
 
 
 def _in_colour(rgb: NDArray[np.float32], file: Path) -> NDArray[np.float32]:

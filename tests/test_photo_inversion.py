@@ -1,9 +1,12 @@
 """``napari-hsisynth invert``: photographs to cubes that look like them and say what they are."""
 
 import json
+from pathlib import PurePath
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from napari_hsisynth import Cube
@@ -13,7 +16,7 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats import read_cube
 from napari_hsisynth.optics import SURFACE_REFLECTANCE, skin_reflectance
 from napari_hsisynth.optics.sensor import REFERENCE_SKIN
-from napari_hsisynth.photo_inversion import invert_photographs, study_gain
+from napari_hsisynth.photo_inversion import _names, invert_photographs, study_gain
 from napari_hsisynth.photographs import read_photograph, srgb
 from napari_hsisynth.study import Cancelled, Study, make_crops
 
@@ -108,6 +111,38 @@ def test_a_folder_leaves_out_what_it_cannot_read_and_says_so(photo, tmp_path, ca
     ]
     assert told["skipped"] == [{"photograph": "bad.jpg", "reason": "not a photograph"}]
     assert "left out: bad.jpg" in printed.err
+
+
+def test_every_photograph_gets_a_cube_of_its_own(photo, tmp_path):
+    folder = tmp_path / "photos"
+    original = Image.open(photo[0])
+    ways = ["a/1.png", "b/1.png", "a_1.png", "x.jpg", "X.png", "x_jpg.png", "y.tif", "out/old.png"]
+    for way in ways:
+        (folder / way).parent.mkdir(parents=True, exist_ok=True)
+        original.save(folder / way)
+    report = invert_photographs(folder, folder / "out", maps=True)
+    found = {read_cube(path).provenance["photograph"]: path.stem.removeprefix("SYNTHETIC_") for path in report.cubes}
+    assert found == {
+        "a/1.png": "a_1_png",
+        "b/1.png": "b_1",
+        "a_1.png": "a_1_png_2",
+        "x.jpg": "x_jpg_2",
+        "X.png": "X_png",
+        "x_jpg.png": "x_jpg",
+        "y.tif": "y",
+    }
+    assert len(list((folder / "out").glob("*.npz"))) == len(list((folder / "out" / "maps").iterdir())) == 7
+    for path in report.cubes:
+        path.unlink()
+    with pytest.raises(InputError, match="is there already"):  # the maps are
+        invert_photographs(folder, folder / "out", maps=True)
+
+
+@given(st.lists(st.text("ab_./2", min_size=1, max_size=5), max_size=8))
+@settings(max_examples=50, deadline=None)
+def test_names_are_never_given_twice(ways):
+    names = _names([PurePath(f"{way.strip('/')}.png") for way in dict.fromkeys(ways) if way.strip("/.")])
+    assert len({name.casefold() for name in names}) == len(names)
 
 
 def test_cubes_are_not_replaced_unless_asked(photo, tmp_path, capsys):

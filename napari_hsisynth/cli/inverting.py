@@ -46,8 +46,19 @@ def invert(args: argparse.Namespace, out: Output) -> int:
 def add_verbs(verbs: Verbs) -> None:
     """Add the verb of this file."""
     p = verbs.add("invert", invert)
-    p.add_argument("photographs", type=Path, metavar="PHOTO_OR_DIR", help="a JPEG, PNG or TIFF, or a folder of them")
-    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the cubes")
+    p.add_argument(
+        "photographs",
+        type=Path,
+        metavar="PHOTO_OR_DIR",
+        help="a JPEG, PNG, TIFF or BMP, or a folder of them and of folders",
+    )
+    p.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for the cubes; if it is in the one of the photographs, what is in it is not looked at",
+    )
     bands = p.add_mutually_exclusive_group()
     bands.add_argument("--like", type=Path, metavar="STUDY", help="bands and gain of this study's camera")
     bands.add_argument(
@@ -55,4 +66,4 @@ def add_verbs(verbs: Verbs) -> None:
     )
     p.add_argument("--format", default="npz", metavar="NAME", help="the format to write (default: npz)")
     p.add_argument("--maps", action="store_true", help="also write melanin, blood, light and residual of every pixel")
-    p.add_argument("--replace", action="store_true", help="replace cubes of the same names")
+    p.add_argument("--replace", action="store_true", help="replace cubes and maps of the same names")
