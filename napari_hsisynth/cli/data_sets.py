@@ -24,14 +24,14 @@ EXPORT_FLAGS = (
         "title": "--title",
         "run": "--run",
     },
-    {"annotator": "--annotator", "shapes": "--shapes"},
+    {"annotator": "--annotator", "shapes": "--shapes", "status": "--status"},
 )
 IMPORT_FLAGS = (
     {"name": "--name", "run": "--run"},
     {"annotator": "--as", "wavelengths": "--wavelengths", "copy": "--copy", "if_marked": "--merge or --replace"},
 )
-#: What the verbs' texts are where they were not given.
-_NO_TEXT = ("", "skip")
+#: What the verbs have where a flag was not given, besides nothing.
+_NOT_GIVEN = {"if_marked": "skip", "status": "accepted"}
 
 
 def check_flags(args: argparse.Namespace, flags: tuple[dict[str, str], dict[str, str]], *, of_data_set: bool) -> None:
@@ -39,8 +39,8 @@ def check_flags(args: argparse.Namespace, flags: tuple[dict[str, str], dict[str,
     own, others = flags
     for name, flag in (others if of_data_set else own).items():
         value = getattr(args, name)
-        given = value not in _NO_TEXT if isinstance(value, str) else value is not None and value is not False
-        if given:
+        absent = value in ("", _NOT_GIVEN.get(name)) if isinstance(value, str) else value is None or value is False
+        if not absent:
             raise InputError(f"is {'not for' if of_data_set else 'only for'} the kind dataset", where=flag)
 
 

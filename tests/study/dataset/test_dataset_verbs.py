@@ -52,6 +52,8 @@ def test_a_dock_sees_the_job_get_on_and_can_stop_it(study, tmp_path, capsys):
     [
         (["export", "coco", "s", "a.json", "--masks", "none"], "--masks: is only for the kind dataset"),
         (["export", "dataset", "s", "d", "--shapes", "mask"], "--shapes: is not for the kind dataset"),
+        (["export", "dataset", "s", "d", "--status", "all"], "--status: is not for the kind dataset"),
+        (["export", "coco", "s", "a.json", "--title", "skip"], "--title: is only for the kind dataset"),
         (["import", "coco", "a.json", "s", "--name", "x"], "--name: is only for the kind dataset"),
         (["import", "dataset", "a", "s", "--wavelengths", "1:9:3"], "--wavelengths: is not for the kind dataset"),
         (["import", "dataset", "a", "s", "--merge"], "--merge or --replace: is not for the kind dataset"),
