@@ -249,9 +249,9 @@ def _evaluation(report: dict[str, Any]) -> list[str]:
     lines = [
         f"### {report['set']}",
         "",
-        f"{report['n_synthetic']:,} synthetic beside {report['n_real']:,} real cubes, split"
-        f" {report['split'] or 'unknown'} (run {report['run']}). These are of the whole set. The floor is the same"
-        " figure between two halves of the real cubes.",
+        f"Measured: {_share(report)} beside {_count(report.get('n_real'))} real ones, diagnosis"
+        f" {report.get('diagnosis') or 'unknown'}, split {report.get('split') or 'unknown'} (run {report['run']}). The"
+        " floor is the same figure between two halves of the real cubes.",
         "",
         "| figure | value | 95 % interval | floor |",
         "|---|---:|---:|---:|",
@@ -265,6 +265,20 @@ def _evaluation(report: dict[str, Any]) -> list[str]:
             f" | {_number(figure.get('floor'))} |"
         )
     return [*lines, ""]
+
+
+def _share(report: dict[str, Any]) -> str:
+    """Say how much of its set was measured: an evaluation may be of some diagnoses, and a set may have grown since."""
+    measured, there = report.get("n_synthetic"), report.get("n_set")
+    if measured is None or there is None:
+        return f"{_count(measured)} cubes, of how many in the set is not known,"
+    if measured > there:
+        return f"{measured:,} cubes of the set, which had {there:,} when this was written,"
+    return f"{'all' if measured == there else f'{measured:,} of'} {there:,} cubes of the set"
+
+
+def _count(number: int | None) -> str:
+    return "an unknown number of" if number is None else f"{number:,}"
 
 
 def _number(value: float | None) -> str:

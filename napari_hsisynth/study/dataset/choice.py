@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study.crops import Crop, CropRecord, read_crop, read_crops_index
+from napari_hsisynth.study.dataset.conditions import condition_name
 from napari_hsisynth.study.diagnosis import Diagnosis
 from napari_hsisynth.study.study import Study
 
@@ -86,14 +87,13 @@ def choose(
     if n is not None and n < 1:
         raise InputError(f"{n} cubes are not a number to export", where="n", fix="ask for 1 or more")
     only = None if diagnosis is None else Diagnosis.parse(diagnosis, where="diagnosis")
-    there = {name: read_crops_index(study.synthetic_dir(name)) for name in study.synthetic_runs()}
-    if not there:
+    if not study.synthetic_runs():
         raise InputError("no synthetic cubes in this study", where=study.root, fix="draw some: napari-hsisynth sample")
     taken: dict[str, Chosen] = {}  # by id in lower case: not every file system tells the cases apart
     repeated = 0
-    for name in _named(sets, there, study):
+    for name, records in _named(sets, study).items():
         counts: Counter[Diagnosis] = Counter()
-        for record in there[name]:
+        for record in records:
             if not record.synthetic:
                 raise InputError(f"{record.crop_id} names no run: it is not synthetic", where=study.synthetic_dir(name))
             if only not in (None, record.diagnosis) or (n is not None and counts[record.diagnosis] >= n):
@@ -114,28 +114,45 @@ def choose(
     return list(taken.values()), repeated
 
 
-def _named(sets: Sequence[str] | None, there: dict[str, list[CropRecord]], study: Study) -> list[str]:
+def _named(sets: Sequence[str] | None, study: Study) -> dict[str, list[CropRecord]]:
+    """Return the records of the sets that are meant. An index that cannot be read matters only if its set is."""
+    there = study.synthetic_runs()
     if sets is None:
-        return [name for name, records in there.items() if records]
-    found: dict[str, None] = {}
+        return {name: read_crops_index(study.synthetic_dir(name)) for name in there}
+    found: dict[str, list[CropRecord]] = {}
     for wanted in sets:
-        of_run = [name for name, records in there.items() if records and {r.run for r in records} == {wanted}]
-        names = [wanted] if wanted in there else of_run
-        if not names:
+        of_run = {} if wanted in there else _of_run(wanted, there, study)
+        if wanted not in there and not of_run:
             raise InputError(f"no synthetic set '{wanted}'", where=study.root, fix=f"there are: {', '.join(there)}")
-        found |= dict.fromkeys(names)
-    return sorted(found)
+        found |= of_run or {wanted: read_crops_index(study.synthetic_dir(wanted))}
+    return dict(sorted(found.items()))
+
+
+def _of_run(run: str, names: Iterable[str], study: Study) -> dict[str, list[CropRecord]]:
+    """Return those sets that are of this run alone."""
+    found = {}
+    for name in names:
+        try:
+            records = read_crops_index(study.synthetic_dir(name))
+        except InputError:
+            continue  # a damaged one: nobody named it
+        if {record.run for record in records} == {run}:
+            found[name] = records
+    return found
 
 
 def _same(one: Chosen, other: Chosen) -> bool:
     """Whether two cubes are one: of the same origin, and the same to the bit."""
     if _origin(one.record) != _origin(other.record) or one.record.shape_yx != other.record.shape_yx:
         return False
-    return bool(one.read().cube.data.tobytes() == other.read().cube.data.tobytes())
+    first, second = one.read(), other.read()
+    return bool(
+        condition_name(first) == condition_name(second) and first.cube.data.tobytes() == second.cube.data.tobytes()
+    )
 
 
 def _origin(record: CropRecord) -> tuple[object, ...]:
-    return record.run, record.source_sha256, record.seed, record.diagnosis, record.condition
+    return record.run, record.source_sha256, record.seed, record.diagnosis
 
 
 def _ids(crop_id: str) -> Iterator[str]:

@@ -49,7 +49,6 @@ def write_cube_file(path: Path, crop: Crop, cube_format: CubeFormat, *, model: s
         "checkpoint": record.checkpoint,
         "checkpoint_sha256": record.source_sha256,
         "seed": record.seed,
-        "condition": record.condition,
         **({"model": model} if model else {}),
         **({"phantom": True} if phantom else {}),
     }
@@ -59,6 +58,11 @@ def write_cube_file(path: Path, crop: Crop, cube_format: CubeFormat, *, model: s
         return write_new(path, cube)
     write_cube(path, cube)
     return path
+
+
+def values_file(path: Path) -> Path:
+    """Return the file with a cube's values: itself, or the raw data beside an ENVI header."""
+    return path.with_suffix(".dat") if path.suffix == ".hdr" else path
 
 
 def write_mask_file(path: Path, mask: NDArray[np.bool_]) -> None:

@@ -21,6 +21,7 @@ from napari_hsisynth.study.crops import Crop
 from napari_hsisynth.study.dataset.card import Contents, write_card
 from napari_hsisynth.study.dataset.checksums import write_sums
 from napari_hsisynth.study.dataset.choice import Chosen, choose
+from napari_hsisynth.study.dataset.conditions import without_file_name
 from napari_hsisynth.study.dataset.cubes import write_cube_file, write_mask_file
 from napari_hsisynth.study.dataset.generators import carried_licence, evaluations, generators
 from napari_hsisynth.study.dataset.layout import (
@@ -86,7 +87,7 @@ def export_dataset(
     n: int | None = None,
     diagnosis: str | None = None,
     cube_format: CubeFormat = "mat",
-    masks: Masks = "stored",
+    masks: Masks = "complete",
     licence: str = "",
     title: str = "",
     propose: Propose | None = None,
@@ -113,6 +114,7 @@ def export_dataset(
         MATLAB 5 as in HSIDermoscopy, or ENVI.
     masks : {"complete", "stored", "automatic", "none"}
         The masks stored with the cubes; "complete": where there are none, automatic ones; or automatic ones for all.
+        Automatic ones need `propose`.
     licence, title : str
         For the card; the title is made to begin with SYNTHETIC. Cubes that came from a data set keep its licence unless
         another one is given.
@@ -144,9 +146,10 @@ def export_dataset(
         masks == "complete" and any(c.record.mask_source == "none" for c in chosen)
     )
     if needs_proposals and propose is None:
-        raise InputError("no segmenter was handed in for automatic masks", where="masks", fix="take the stored ones")
-    about = generators(study, chosen)
-    with writing(dst), _filling(dst) as folder:
+        fix = 'pass propose, or masks="stored"'
+        raise InputError("no segmenter was handed in for automatic masks", where="masks", fix=fix)
+    about, judged = generators(study, chosen), evaluations(study, chosen)
+    with writing(dst), _filling(dst, force=force) as folder:
         _check_space(folder, chosen, len(study.wavelengths_nm))
         work = _Work(folder, cube_format, masks, propose if needs_proposals else None, about)
         work.prepare_sheets(chosen)
@@ -159,14 +162,14 @@ def export_dataset(
         work.finish(
             Contents(
                 title=_title(title, about),
-                licence=_line(licence) or carried_licence(chosen) or NOT_STATED,
+                licence=_line(licence) or _line(carried_licence(chosen)) or NOT_STATED,
                 cube_format=cube_format,
                 masks=masks,
                 automatic=proposed_by if any(row.record.mask_source == "automatic" for row in work.rows) else "",
                 wavelengths_nm=work.wavelengths_nm,
                 rows=work.rows,
                 generators=about,
-                evaluations=evaluations(study, chosen),
+                evaluations=judged,
                 first_n=n,
             ),
             render,
@@ -220,7 +223,7 @@ class _Work:
 
     def add(self, one: Chosen) -> None:
         """Write the files of a cube and remember its row."""
-        crop = self._read(one)
+        crop = without_file_name(self._read(one))
         mask, source = self._mask(crop)
         record = one.renamed
         if record is not one.record:
@@ -228,7 +231,8 @@ class _Work:
         phantom = record.run in self._phantoms
         name = stem(record.crop_id, record.diagnosis, phantom=phantom)
         model = self._models.get(record.run) or str(crop.cube.provenance.get("model") or "")
-        record = replace(record, file=cube_file(name, record.diagnosis, self._format), mask_source=source)
+        file = cube_file(name, record.diagnosis, self._format)
+        record = replace(record, file=file, mask_source=source, condition=crop.record.condition)
         path = self._folder / record.file
         values = write_cube_file(path, replace(crop, record=record), self._format, model=model, phantom=phantom)
         sha256 = sha256_of(values)
@@ -283,7 +287,7 @@ class _Work:
 
 
 @contextlib.contextmanager
-def _filling(dst: Path) -> Iterator[Path]:
+def _filling(dst: Path, *, force: bool) -> Iterator[Path]:
     """Yield an empty folder that becomes `dst`, and take away what a killed export to it has left."""
     hidden = re.compile(re.escape(f".{dst.name[:200]}-") + r"[0-9a-f]{8}\.new")
     for left in dst.parent.iterdir() if dst.parent.is_dir() else ():
@@ -293,6 +297,7 @@ def _filling(dst: Path) -> Iterator[Path]:
         with study_lock(folder, _BUSY):
             yield folder
         (folder / _BUSY).unlink()
+        check_target(dst, force=force)  # again: another export may have been quicker
 
 
 def _nobody_fills(folder: Path) -> bool:

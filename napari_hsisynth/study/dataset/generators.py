@@ -16,8 +16,10 @@ import yaml
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study.crop_subset import drawn_crops
+from napari_hsisynth.study.crops import read_crops_index
+from napari_hsisynth.study.dataset.card_fields import EVALUATION, check_fields
 from napari_hsisynth.study.dataset.choice import Chosen
-from napari_hsisynth.study.dataset.layout import read_card
+from napari_hsisynth.study.dataset.layout import no_number, read_card
 from napari_hsisynth.study.split_file import SPLITS, read_split
 from napari_hsisynth.study.study import Study
 
@@ -52,15 +54,20 @@ def generators(study: Study, chosen: Iterable[Chosen]) -> list[dict[str, Any]]:
 
 
 def evaluations(study: Study, chosen: Iterable[Chosen]) -> list[dict[str, Any]]:
-    """Return the newest evaluation of every set that has one; JSON types, sorted by set."""
+    """Return the newest evaluation of every set that has one; JSON types, sorted by set.
+
+    ``n_synthetic`` of its ``n_set`` cubes were measured: an evaluation may be of some diagnoses, and a set may have
+    grown since.
+    """
     folders = {one.set_name: one.folder for one in chosen}
     newest: dict[str, dict[str, Any]] = {}
     for run in sorted(study.runs_dir.glob("*/config.yaml")):
         about = _yaml(run).get("run") or {}
         of = str(about.get("synthetic") or "").removeprefix("synthetic/") if about.get("verb") == "evaluate" else ""
         report = _json(run.parent / "report" / "metrics.json") if of in folders else {}
-        if report.get("metrics"):
-            newest[of] = {"set": of, "run": run.parent.name, **_figures(report)}
+        figures = {"set": of, "run": run.parent.name, **_figures(report)} if report.get("metrics") else {}
+        if figures and _is_evaluation(figures):
+            newest[of] = figures | {"n_set": len(read_crops_index(folders[of]))}
     for name, folder in folders.items():
         if name not in newest:
             carried = _card(folder).get("evaluations") or []
@@ -75,17 +82,29 @@ def carried_licence(chosen: Iterable[Chosen]) -> str:
 
 
 def _figures(report: dict[str, Any]) -> dict[str, Any]:
+    metrics, compared = (part if isinstance(part, dict) else {} for part in (report["metrics"], report.get("compared")))
     figures = {
         name: {key: figure[key] for key in _OF_A_FIGURE if figure.get(key) not in (None, "")}
-        for name, figure in report["metrics"].items()
+        for name, figure in metrics.items()
+        if isinstance(figure, dict)
     }
     return {
-        "split": (report.get("compared") or {}).get("split of the real cubes", ""),
+        "split": compared.get("split of the real cubes", ""),
+        "diagnosis": compared.get("diagnosis", ""),
         "n_real": report.get("n_real"),
         "n_synthetic": report.get("n_synthetic"),
         "figures": figures,
         "findings": report.get("findings") or [],
     }
+
+
+def _is_evaluation(figures: dict[str, Any]) -> bool:
+    """Whether what a report says can be used; a torn or foreign one cannot."""
+    try:
+        check_fields(figures, EVALUATION, where="report")
+    except InputError:
+        return False
+    return True
 
 
 def _of_study(study: Study, run: str) -> dict[str, Any] | None:
@@ -104,7 +123,7 @@ def _of_study(study: Study, run: str) -> dict[str, Any] | None:
         "training_data": {
             "study": study.name,
             "notes": study.notes,
-            "fingerprint": about.get("data_fingerprint") or "",
+            "fingerprint": str(about.get("data_fingerprint") or ""),
             "diagnosis": about.get("diagnosis") or "all",
             "conditioned_on": list(about.get("classes") or ()),
             "crops": _training_crops(study, folder, str(about.get("diagnosis") or ""), stored),
@@ -167,7 +186,7 @@ def _yaml(path: Path) -> dict[str, Any]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=no_number)
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

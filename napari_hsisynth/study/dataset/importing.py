@@ -14,14 +14,19 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.study.adding import study_to_fill
 from napari_hsisynth.study.crops import INDEX, read_crops_index, write_crop, write_crops_index
 from napari_hsisynth.study.cube_files import TOLERANCE_NM
-from napari_hsisynth.study.dataset.checksums import verify
-from napari_hsisynth.study.dataset.cubes import read_row
+from napari_hsisynth.study.dataset.checksums import SUMS, verify
+from napari_hsisynth.study.dataset.cubes import read_row, values_file
 from napari_hsisynth.study.dataset.layout import CARD, README, TABLE, read_card
 from napari_hsisynth.study.dataset.table import Row, as_crop, read_table
 from napari_hsisynth.study.manifest import checked_id, id_from_name
 from napari_hsisynth.study.settings import checked_wavelengths
 from napari_hsisynth.study.storage import Cancelled, Progress, new_folder, replaced_folder, sha256_of
 from napari_hsisynth.study.study import Study
+
+#: Folder in ``synthetic`` that is no set: masks painted for sampling are kept there.
+_MASKS = "masks"
+_FIX_NAME = "say --name NAME"
+_COPY = "copy the data set again"
 
 
 @dataclass
@@ -64,7 +69,8 @@ def import_dataset(
 ) -> DatasetImport:
     """Bring the cubes of a data set into a study as a synthetic set, with masks, seeds, runs and conditions.
 
-    All files are checked against the data set's checksums first. The set keeps the card beside its cubes.
+    First every file that is read is checked against the data set's checksums, and these against table and card. The set
+    keeps the card beside its cubes.
 
     Parameters
     ----------
@@ -73,14 +79,16 @@ def import_dataset(
     study_root : path-like
         A study of the same wavelengths; or a new or empty folder, which becomes one without real cubes.
     name : str, optional
-        Of the set, a folder under ``synthetic``; by default that of `src`.
+        Of the set, a folder under ``synthetic`` that is empty or not there yet; by default that of `src`. Not
+        ``masks``, where painted masks are kept.
     progress, cancelled : callable, optional
         As in `make_crops`.
 
     Raises
     ------
     InputError
-        If a file is damaged or missing, the wavelengths are not the study's, or the study has another set of this name.
+        If a file is damaged or missing, the wavelengths are not the study's, or the study has something else of this
+        name.
     Cancelled
         If `cancelled` said so; nothing is left behind.
     """
@@ -90,18 +98,18 @@ def import_dataset(
     card = read_card(src)
     set_name = id_from_name(src.name) if name is None else checked_id(name, what="name of a set", longest=200)
     target = study_to_fill(root)
-    nm = checked_wavelengths((card.get("cubes") or {}).get("wavelengths_nm", ()), where=src / CARD)
+    if set_name.casefold() == _MASKS:
+        raise InputError(f"synthetic/{set_name} is for painted masks", where="name", fix=_FIX_NAME)
+    nm = checked_wavelengths(card["cubes"]["wavelengths_nm"], where=src / CARD)
     if target is not None:
         _check_wavelengths(target, nm, src)
-    if target is not None and (target.synthetic_dir(set_name) / INDEX).exists():
-        return _there_already(target, set_name, src)
+        if (target.synthetic_dir(set_name) / INDEX).exists():
+            return _there_already(target, set_name, src)
+        _check_free(target.synthetic_dir(set_name))
     rows = read_table(src)
     steps = _Steps(len(rows), progress, cancelled)
     stated = verify(src, progress=steps.verifying, cancelled=cancelled)
-    for row in rows:
-        for file in (row.record.file, *([row.mask_file] if row.mask_file else [])):
-            if file not in stated:
-                raise InputError("the table names it, but it has no checksum", where=src / file)
+    _check_stated(src, card, rows, stated)
     if target is not None:
         _fill(target, set_name, src, rows, steps)
     else:
@@ -112,7 +120,7 @@ def import_dataset(
             _fill(made, set_name, src, rows, steps)
         target = Study.open(root)
     said = [f"{card['title']}; licence: {card['licence']}"]
-    if card.get("phantom"):
+    if card["phantom"]:
         said.append("PHANTOM: the training data of these cubes were simulated")
     return DatasetImport(target, set_name, len(rows), notes=said)
 
@@ -155,6 +163,30 @@ def _fill(study: Study, name: str, src: Path, rows: list[Row], steps: _Steps) ->
             shutil.copyfile(src / file, folder / file)
         write_crops_index(folder, [as_crop(row) for row in rows])
         steps.writing(len(rows))
+        _check_free(study.synthetic_dir(name))  # again: somebody may have begun to fill it
+
+
+def _check_stated(src: Path, card: dict[str, Any], rows: list[Row], stated: dict[str, str]) -> None:
+    """Raise InputError if a file that is read has no checksum, or table and card say others of what they name."""
+    needed = [CARD, README, TABLE]
+    for row in rows:
+        file = row.record.file
+        needed += [file, values_file(Path(file)).as_posix(), *([row.mask_file] if row.mask_file else [])]
+    for file in needed:
+        if file not in stated:
+            raise InputError(f"it has no checksum in {SUMS}", where=src / file, fix=_COPY)
+    if stated[TABLE] != card["table_sha256"]:
+        raise InputError("not the table that the card was written for", where=src / TABLE, fix=_COPY)
+    for row in rows:
+        values = values_file(Path(row.record.file)).as_posix()
+        if stated[values] != row.sha256:
+            raise InputError("not the file that the table was written for", where=src / values, fix=_COPY)
+
+
+def _check_free(folder: Path) -> None:
+    """Raise InputError if there is something at a folder that a set is to become."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError("a folder of this name is in the way", where=folder, fix=_FIX_NAME)
 
 
 def _check_wavelengths(study: Study, nm: Any, src: Path) -> None:
@@ -176,10 +208,10 @@ def _there_already(study: Study, name: str, src: Path) -> DatasetImport:
     except (InputError, OSError):
         same = False
     if not same:
-        raise InputError("the study has another synthetic set of this name", where=folder, fix="say --name NAME")
+        raise InputError("the study has another synthetic set of this name", where=folder, fix=_FIX_NAME)
     return DatasetImport(study, name, len(read_crops_index(folder)), new=False, notes=["the study has it already"])
 
 
 def _notes(card: dict[str, Any]) -> str:
-    phantom = "PHANTOM: the training data were simulated. " if card.get("phantom") else ""
+    phantom = "PHANTOM: the training data were simulated. " if card["phantom"] else ""
     return f"{phantom}{card['title']}; no real cubes. Licence: {card['licence']}"

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.study.dataset.card_fields import check_card
 from napari_hsisynth.study.diagnosis import Diagnosis
 from napari_hsisynth.study.hsidermoscopy import folder_for
 
@@ -76,11 +77,11 @@ def read_card(folder: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If there is none, or it is one of a later version.
+        If there is none, it is one of a later version, or something in it is missing or of another type.
     """
     path = folder / CARD
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = json.loads(path.read_text(encoding="utf-8"), parse_constant=no_number)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"no data set: there is no {CARD}", where=folder, fix="give the folder it lies in") from None
     except (OSError, ValueError) as error:
@@ -89,7 +90,13 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise InputError("not the card of a synthetic data set", where=path)
     if card.get("version") != VERSION:
         raise InputError(f"a data set of version {card.get('version')}", where=path, fix="update napari-hsisynth")
+    check_card(card, where=path)
     return card
+
+
+def no_number(text: str) -> float:
+    """Refuse NaN and infinity: JSON has neither, and no figure is one."""
+    raise ValueError(f"{text} is not JSON")
 
 
 def inside(folder: Path, name: str, *, where: object) -> Path:

@@ -15,7 +15,7 @@ SHAPE = (9, 7)
 FIRST, SECOND = "20260101-000000-vae-all-aaaa", "20260102-000000-spade-fastgan-all-bbbb"
 
 
-def crop(crop_id, diagnosis, data, *, run, mask=None, mask_source="none", seed=1, condition="", nm=NM):
+def crop(crop_id, diagnosis, data, *, run, mask=None, mask_source="none", seed=1, condition="", nm=NM, shown=None):
     data = np.asarray(data, np.float32)
     height, width = data.shape[1:]
     record = CropRecord(
@@ -23,7 +23,7 @@ def crop(crop_id, diagnosis, data, *, run, mask=None, mask_source="none", seed=1
         mask_source, condition=condition,
     )  # fmt: skip
     mask = np.zeros((height, width), bool) if mask is None else mask
-    said = {"synthetic": True, "run": run, "seed": seed}
+    said = {"synthetic": True, "run": run, "seed": seed, **({"condition": shown} if shown else {})}
     return Crop(Cube(data, nm, name=crop_id, provenance=said), mask, record)
 
 
@@ -85,7 +85,13 @@ def evaluated(study):
     for run, value in (("20260103-000000-evaluate-1", 0.5), ("20260104-000000-evaluate-2", 0.25)):
         folder = put_run(study, run, verb="evaluate", synthetic=f"synthetic/{FIRST}")
         figure = {"value": value, "ci": [0.1, 0.3], "floor": 0.125, "n": 8, "unit": "rad", "label": "Angle", "note": ""}
-        report = {"n_real": 8, "n_synthetic": 3, "metrics": {"angle": figure}, "compared": {}, "findings": ["near"]}
+        report = {
+            "n_real": 8,
+            "n_synthetic": 3,
+            "metrics": {"angle": figure},
+            "compared": {"diagnosis": "all"},
+            "findings": ["near"],
+        }
         (folder / "report").mkdir()
         (folder / "report" / "metrics.json").write_text(json.dumps(report))
     return study

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,11 +16,13 @@ from PIL import Image
 
 from napari_hsisynth import Cube
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.study import Cancelled, Diagnosis, Study, import_hsidermoscopy, make_crops
+from napari_hsisynth.study import Cancelled, Diagnosis, Study, dataset, import_hsidermoscopy, make_crops
 from napari_hsisynth.study.adding import add_files
-from napari_hsisynth.study.dataset import export_dataset, import_dataset, is_data_set
+from napari_hsisynth.study.dataset import import_dataset, is_data_set
 from napari_hsisynth.study.dataset.layout import stem
 from napari_hsisynth.study.hsidermoscopy import folder_for, scan, told_by_name
+
+export_dataset = partial(dataset.export_dataset, masks="stored")  # the default needs a segmenter
 
 
 def rows(folder):
@@ -172,7 +175,8 @@ def test_a_killed_export_is_finished_by_the_same_command(study, tmp_path):
     code = (
         "import os, sys; from napari_hsisynth.study import Study\n"
         "from napari_hsisynth.study.dataset import export_dataset\n"
-        "export_dataset(Study.open(sys.argv[1]), sys.argv[2], progress=lambda done, _: done < 3 or os._exit(9))"
+        "export_dataset(Study.open(sys.argv[1]), sys.argv[2], masks='stored',"
+        " progress=lambda done, _: done < 3 or os._exit(9))"
     )
     words = [sys.executable, "-c", code, str(study.root), str(tmp_path / "data")]
     assert subprocess.run(words, check=False).returncode == 9
