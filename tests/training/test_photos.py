@@ -1,5 +1,7 @@
 """Photographs of every common kind come out the right way up, in the right colours, and bad files are named."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import tifffile
@@ -115,6 +117,26 @@ def test_folders_are_searched_and_bad_files_are_named(tmp_path):
     assert load_photos(tmp_path, 16).fingerprint == photos.fingerprint
     (tmp_path / "good.png").unlink()
     assert load_photos(tmp_path, 16).fingerprint != photos.fingerprint
+
+
+def test_loading_takes_little_more_memory_than_the_photographs(tmp_path, monkeypatch):
+    size, grey = 64, 7
+    for number in range(400):
+        (tmp_path / f"{number:03}.png").touch()
+
+    def sized(path, size):
+        if path.stem == "001":
+            raise InputError("bad")
+        return np.full((3, size, size), grey / 255, np.float32)
+
+    monkeypatch.setattr("napari_hsisynth.training.photos.sized_photograph", sized)
+    tracemalloc.start()
+    photos = load_photos(tmp_path, size)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(photos) == 399
+    assert (photos.images == grey).all()
+    assert peak < 1.5 * photos.images.nbytes
 
 
 def test_a_folder_without_photographs_is_one_clear_error(tmp_path):
