@@ -38,6 +38,15 @@ def srgb(linear: ArrayLike) -> NDArray[np.floating[Any]]:
     return np.where(values <= _LINEAR_TO, _SLOPE * values, 1.055 * np.maximum(values, _LINEAR_TO) ** (1 / 2.4) - 0.055)
 
 
+def srgb_and_slope(
+    linear: NDArray[np.floating[Any]],
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+    """`srgb` of linear light and its derivative there, both of the same type as `linear`."""
+    encoded = srgb(linear)
+    rise = (encoded + 0.055) / (2.4 * np.maximum(linear, _LINEAR_TO))
+    return encoded, np.where(linear <= _LINEAR_TO, linear.dtype.type(_SLOPE), rise)
+
+
 def linear_light(encoded: ArrayLike) -> NDArray[np.floating[Any]]:
     """The inverse of `srgb`."""
     values = np.asarray(encoded)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.photographs import files_in, linear_light, read_photograph, srgb
+from napari_hsisynth.photographs import files_in, linear_light, read_photograph, srgb, srgb_and_slope
 
 PIXELS = np.random.default_rng(0).integers(1, 255, (5, 7, 3), dtype=np.uint8)
 
@@ -125,3 +125,14 @@ def test_encoding_is_undone(value):
 def test_encoding_has_the_values_of_the_standard():
     """IEC 61966-2-1: 0.0031308 meets 12.92 times it; middle grey of 18 % is at .461."""
     np.testing.assert_allclose(srgb([0.0, 0.0031308, 0.18, 1.0]), [0, 0.040450, 0.46136, 1], atol=2e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_slope_of_srgb_is_that_of_its_curve(dtype):
+    linear = np.array([-0.1, 0.0, 0.002, 0.01, 0.2, 0.9, 1.5], dtype)
+    encoded, slope = srgb_and_slope(linear)
+    assert encoded.dtype == slope.dtype == dtype
+    np.testing.assert_array_equal(encoded, srgb(linear))
+    step = 1e-6
+    wide = linear.astype(np.float64)
+    np.testing.assert_allclose(slope, (srgb(wide + step) - srgb(wide - step)) / (2 * step), rtol=1e-5)

@@ -9,6 +9,7 @@ from napari_hsisynth.composite.illuminants import illuminant_power
 from napari_hsisynth.composite.walk import Tick, valid_pixels, walk
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.photographs import srgb
 
 #: Wyman, Sloan & Shirley (2013), table 1: height, centre nm, width below and above the centre nm, per lobe.
 _LOBES: tuple[tuple[tuple[float, float, float, float], ...], ...] = (
@@ -139,13 +140,8 @@ def rgb_cie1931(
     return picture
 
 
-def _gamma(linear: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 0..1 as sRGB encodes it (IEC 61966-2-1)."""
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-
-
 _GAMMA_STEPS = 4096
-_GAMMA = _gamma(np.linspace(0, 1, _GAMMA_STEPS + 1)).astype(np.float32)
+_GAMMA = srgb(np.linspace(0, 1, _GAMMA_STEPS + 1)).astype(np.float32)
 _GAMMA_RISE = np.append(np.diff(_GAMMA), np.float32(0))
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_hsisynth.photographs import srgb_and_slope
+
 Floats = NDArray[np.floating[Any]]
 
 #: What is thought of a pixel before its colour is seen: natural logarithms of melanin fraction, blood fraction, light.
@@ -27,9 +29,6 @@ _ROUNDS = 30
 _CONVERGED = 2e-4  # of the logarithms
 _LARGEST_MOVE = 1.5
 _MOST_DAMPING = 1e6
-
-# the straight part of the curve of sRGB (IEC 61966-2-1), and where it ends in linear light
-_SLOPE, _LINEAR_TO = 12.92, 0.0031308
 
 
 def grid_fractions() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -117,10 +116,7 @@ class SkinColours:
         upper, lower = a + along * (b - a), c + along * (d - c)
         light = np.exp(at[2])
         linear = (upper + down * (lower - upper)) * light
-        power = np.maximum(linear, dtype.type(_LINEAR_TO)) ** dtype.type(1 / 2.4)
-        straight = linear <= _LINEAR_TO
-        colours = np.where(straight, _SLOPE * linear, 1.055 * power - 0.055).astype(dtype)
-        rise = np.where(straight, _SLOPE, 1.055 / 2.4 * power / np.maximum(linear, dtype.type(_LINEAR_TO)))
+        colours, rise = srgb_and_slope(linear)
         slopes = np.empty((3, *colours.shape), dtype)
         slopes[0] = rise * light * (lower - upper) / self._steps[0]
         slopes[1] = rise * light * ((b - a) + down * (d - c - b + a)) / self._steps[1]

@@ -219,10 +219,11 @@ class Generator:
 
         Each by itself, so that a render does not depend on the others.
         """
-        encoded = self.normalisation.encode(images).astype(np.float32)
         draw: Callable[[torch.Tensor], torch.Tensor] = self.recipe.render  # type: ignore[attr-defined]
-        device = self.recipe.device
-        return np.concatenate([draw(torch.from_numpy(one[None]).to(device)).float().cpu().numpy() for one in encoded])
+        encoded = (self.normalisation.encode(one[None]).astype(np.float32) for one in images)
+        return np.concatenate(
+            [draw(torch.from_numpy(one).to(self.recipe.device)).float().cpu().numpy() for one in encoded]
+        )
 
     def reconstruct(self, images: NDArray[np.float32], diagnoses: list[str] | None = None) -> NDArray[np.float32]:
         """What the model makes of given cubes (n, bands, size, size), in the camera's values.

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.study import CropRecord
-from napari_hsisynth.study.split_file import SPLITS, read_split
+from napari_hsisynth.training.condition_sources import split_of
 from napari_hsisynth.training.data import ImageSet, load_images
 from napari_hsisynth.training.generator import Generator
 from napari_hsisynth.training.rgb_baselines import (
@@ -22,8 +20,6 @@ from napari_hsisynth.training.rgb_baselines import (
     skin_inversion,
     training_pixels,
 )
-
-_AT_A_TIME = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +63,7 @@ def reconstructions(generator: Generator, splits: Collection[str]) -> Reconstruc
     images = _crops(generator, splits)
     if not len(images):
         raise InputError("no such crops of this run's diagnosis", where=generator.study().root, fix="use another split")
+    side_of = split_of(generator)
     made = generator.reconstruct(images.images, [record.diagnosis.value for record in images.records])
     baselines, notes = _baselines(generator, images) if "rgb" in generator.recipe.needs else ({}, ())
     return Reconstructions(
@@ -74,7 +71,7 @@ def reconstructions(generator: Generator, splits: Collection[str]) -> Reconstruc
         made,
         list(images.records),
         images.wavelengths_nm,
-        _trained_on(generator, images),
+        sum(side_of.get(record.cube_id) == "train" for record in images.records),
         baselines,
         notes,
     )
@@ -89,30 +86,19 @@ def _crops(generator: Generator, splits: Collection[str]) -> ImageSet:
     return images.only(generator.classes) if generator.classes else images
 
 
-def _trained_on(generator: Generator, images: ImageSet) -> int:
-    """Crops whose cubes the run trained on, by its own copy of the split if the study's was changed since."""
-    kept, _ = read_split(generator.run.path / SPLITS)
-    side = kept or generator.study().splits()
-    return sum(side.get(record.cube_id) == "train" for record in images.records)
-
-
 def _baselines(generator: Generator, images: ImageSet) -> tuple[dict[str, NDArray[np.float32]], tuple[str, ...]]:
     train = _crops(generator, {"train"})
     if not len(train):
         return {}, ("no baselines: there are no training crops to fit them on",)
-
-    def render(cubes: NDArray[np.float32]) -> NDArray[np.float32]:
-        return _rendered(generator, cubes)
-
-    pixels = training_pixels(train.images, train.masks, render)
-    rgb = render(images.images)
+    pixels = training_pixels(train.images, train.masks, generator.render)
+    rgb = generator.render(images.images)
     made = {LINEAR_REGRESSION: LinearRegression(pixels.rgb, pixels.spectra)(rgb)}
     notes = [
         f"{LINEAR_REGRESSION}: ridge regression from red, green and blue in linear light, with a constant, fitted on "
         f"{len(pixels.rgb):,} pixels of {len(train)} training crops"
     ]
     try:
-        made[SKIN_INVERSION] = skin_inversion(pixels, images.wavelengths_nm, render)(rgb)
+        made[SKIN_INVERSION] = skin_inversion(pixels, images.wavelengths_nm, generator.render)(rgb)
         notes.append(
             f"{SKIN_INVERSION}: melanin, blood and light of a two-layer skin model for every pixel; of the training "
             "crops only the camera's gain per band"
@@ -122,14 +108,3 @@ def _baselines(generator: Generator, images: ImageSet) -> tuple[dict[str, NDArra
     except InputError as error:
         notes.append(f"no {SKIN_INVERSION}: {error}")
     return made, tuple(notes)
-
-
-@torch.no_grad()
-def _rendered(generator: Generator, cubes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How cubes look to the model, sRGB in 0-1, shape (n, 3, y, x)."""
-    recipe: Any = generator.recipe  # a family that needs "rgb" has `render`
-    rgb = np.empty((len(cubes), 3, *cubes.shape[2:]), np.float32)
-    for start in range(0, len(cubes), _AT_A_TIME):
-        encoded = generator.normalisation.encode(cubes[start : start + _AT_A_TIME]).astype(np.float32)
-        rgb[start : start + _AT_A_TIME] = recipe.render(torch.from_numpy(encoded).to(recipe.device)).cpu().numpy()
-    return rgb
