@@ -11,6 +11,7 @@ from napari_hsisynth.optics import phantom_series
 from napari_hsisynth.optics.phantom import KINDS
 from napari_hsisynth.study import Cancelled, Diagnosis, Study
 from napari_hsisynth.study.storage import new_folder
+from napari_hsisynth.typed_path import typed_path
 
 NOTE = "PHANTOM: simulated cubes, no patient"
 
@@ -55,7 +56,7 @@ def make_phantom_study(
     InputError
         If the folder holds something, or an argument is out of range.
     """
-    root = Path(folder).expanduser().absolute()
+    root = typed_path(folder).absolute()
     if per_class < 1:
         raise InputError("no cubes asked for", fix="ask for 1 or more of each diagnosis")
     if root.exists() and (not root.is_dir() or any(root.iterdir())):

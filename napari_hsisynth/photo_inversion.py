@@ -24,6 +24,7 @@ from napari_hsisynth.optics import INVERSION_METHOD, PROBLEMS, InvertedImage, Sk
 from napari_hsisynth.photographs import files_in, read_photograph
 from napari_hsisynth.study import Cancelled, Study, read_crop
 from napari_hsisynth.study.storage import writing
+from napari_hsisynth.typed_path import typed_path
 
 MARK = "SYNTHETIC"
 NOTE = f"{MARK}: spectra computed from the colours of a photograph by a model of skin, not measured"
@@ -115,8 +116,8 @@ def invert_photographs(
         If there are no photographs or none can be read, an argument does not fit, the study has no training crops, or
         cubes would be replaced.
     """
-    folder = Path(out).expanduser()
-    ways = _found(Path(photographs).expanduser(), folder)
+    folder = typed_path(out)
+    ways = _found(typed_path(photographs), folder)
     suffix = writable_format(folder, format).written_suffixes[0]
     if like is not None and wavelengths_nm is not None:
         raise InputError("a study has its own wavelengths", where="wavelengths_nm", fix="leave out one of the two")

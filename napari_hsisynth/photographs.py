@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.typed_path import typed_path
 
 #: Endings of the files that are taken for photographs.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
@@ -62,7 +63,7 @@ def files_in(path: str | Path, suffixes: Collection[str] = SUFFIXES) -> list[Pat
     InputError
         If there is nothing of that name, or nothing of that kind in the folder.
     """
-    place = Path(path).expanduser()
+    place = typed_path(path)
     if not place.is_dir():
         if not place.exists():
             raise InputError("no such file or folder", where=place)

@@ -17,7 +17,7 @@ ROOT = Path(napari_hsisynth.__file__).parent
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 #: Rooms that know nothing of the others, so that every room may use them.
-LEAVES = {"errors", "atomic", "lazy_array", "photographs", "terminal"}
+LEAVES = {"errors", "atomic", "lazy_array", "photographs", "terminal", "typed_path"}
 #: The faces of the program reach every room; when they may do so is tested below.
 FACES = {"__init__", "__main__", "cli", "demo", "bench", "widgets"}
 #: Not at import of a widget: they load torch, or take long.

@@ -274,6 +274,8 @@ def test_one_cube_of_every_photograph_that_can_be_read(runs, tmp_path, told):
     ("model", "words", "said"),
     [
         ("masks", ["--mask", "nothing"], "neither a file or folder nor a crop of the run's study"),
+        ("masks", ["--mask", "~nobody-here.png"], "no such home folder is known"),
+        ("rgb", ["--rgb", "x" * 5_000], "cannot be looked at"),
         ("masks", ["--mask", "empty.png"], "no lesion in the central square"),
         ("masks", ["--mask", "full.npy"], "lesion everywhere"),
         ("masks", ["--mask", "broken.png"], "broken.png: "),

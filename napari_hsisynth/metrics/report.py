@@ -20,6 +20,7 @@ from napari_hsisynth.metrics.baselines import signed, signed_span, verdict
 from napari_hsisynth.metrics.evaluation import Evaluation, Measure, json_ready
 from napari_hsisynth.metrics.findings import number, span
 from napari_hsisynth.study.storage import writing
+from napari_hsisynth.typed_path import typed_path
 
 _COLUMNS = {
     "sets": ("n", "n_synthetic", "value", "ci", "m", "value_at_m", "floor", "floor_range", "p_value"),
@@ -48,7 +49,7 @@ def write_report(evaluation: Evaluation, folder: str | Path) -> dict[str, Path]:
     InputError
         If the folder cannot be written, or the disk is full.
     """
-    folder = Path(folder).expanduser().absolute()
+    folder = typed_path(folder).absolute()
     page = render(evaluation)
     paths = {"json": folder / "metrics.json", "csv": folder / "metrics.csv", "html": folder / "report.html"}
     with writing(folder):

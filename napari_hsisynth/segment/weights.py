@@ -11,6 +11,7 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.segment import hub_cache
 from napari_hsisynth.segment.cache_folder import cache_folder
 from napari_hsisynth.segment.weight_files import check_safetensors, check_torch_zip, sha256_of
+from napari_hsisynth.typed_path import typed_path
 
 TENSORS, CONFIG = "model.safetensors", "config.json"
 #: What is needed of a repository.
@@ -169,7 +170,7 @@ def locate_weights(name: str, model: str, weights: str | Path | None = None) -> 
     """
     official = official_weights(name, model)[0]
     if weights:
-        return _given(official, Path(weights).expanduser())
+        return _given(official, typed_path(weights))
     if official.meta_file and meta_path(official).is_file():
         return LocatedWeights(meta_path(official), stated_sha256=official.sha256)
     folder = hub_cache.snapshot(official.repo, HUB_FILES)

@@ -11,6 +11,7 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.study.crops import INDEX, Crop, CropRecord, read_crop, read_crops_index
 from napari_hsisynth.study.settings import SETTINGS
 from napari_hsisynth.study.study import Study
+from napari_hsisynth.typed_path import typed_path
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def load_collection(path: str | Path) -> Collection:
     InputError
         If there are no crops.
     """
-    folder = Path(path).expanduser().absolute()
+    folder = typed_path(path).absolute()
     if not folder.exists():
         raise InputError("no such folder", where=path)
     if (folder / SETTINGS).is_file():

@@ -22,6 +22,7 @@ from napari_hsisynth.study.settings import checked_wavelengths
 from napari_hsisynth.study.storage import Cancelled, Progress, new_folder, sha256_of, skipped_note
 from napari_hsisynth.study.study import Study
 from napari_hsisynth.study.wavelengths import read_wavelengths
+from napari_hsisynth.typed_path import typed_path
 
 _TOLD_PROBLEMS = 3
 
@@ -85,7 +86,7 @@ def import_hsidermoscopy(
     InputError
         If anything does not fit: all of it is looked at first, and then nothing is written.
     """
-    src, root = Path(src).expanduser().absolute(), Path(study_root).expanduser().absolute()
+    src, root = typed_path(src).absolute(), typed_path(study_root).absolute()
     if is_data_set(src):
         fix = f"run: napari-hsisynth import dataset {src.name} STUDY"
         raise InputError("a synthetic data set, whose cubes must not be taken for real ones", where=src, fix=fix)

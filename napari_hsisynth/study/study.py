@@ -30,6 +30,7 @@ from napari_hsisynth.study.manifest import MANIFEST, Entry, checked_id, read_man
 from napari_hsisynth.study.settings import SETTINGS, StudySettings, checked_wavelengths, read_settings, write_settings
 from napari_hsisynth.study.splits import Split, stored_splits
 from napari_hsisynth.study.storage import recover_folder, sha256_of, study_lock, writing
+from napari_hsisynth.typed_path import typed_path
 
 
 class Study:
@@ -85,7 +86,7 @@ class Study:
         wavelengths_source : str
             How the wavelengths are known.
         """
-        root = Path(root).expanduser().absolute()
+        root = typed_path(root).absolute()
         if (root / SETTINGS).exists() or ((root / MANIFEST).exists() and read_manifest(root / MANIFEST)):
             raise InputError("there is a study already", where=root, fix="choose another folder")
         settings = StudySettings(
@@ -103,7 +104,7 @@ class Study:
     @classmethod
     def open(cls, path: str | Path) -> Study:
         """Open the study at `path`, or the one that `path` lies in; InputError if there is none."""
-        start = Path(path).expanduser().absolute()
+        start = typed_path(path).absolute()
         for folder in (start, *start.parents):
             if (folder / SETTINGS).is_file():
                 recover_folder(folder, "crops")
@@ -232,7 +233,7 @@ class Study:
         copy : bool
             Copy the file into ``cubes/`` instead of pointing at it, see `cube_files.copy_in`.
         """
-        path = Path(path).expanduser().absolute()
+        path = typed_path(path).absolute()
         self._check_new(cube_id)
         diagnosis = self._checked_diagnosis(diagnosis)
         self._read_fitting(path, cube_id, new=True)

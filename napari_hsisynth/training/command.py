@@ -15,6 +15,7 @@ from napari_hsisynth.jobs import RunFolder, new_run
 from napari_hsisynth.photographs import files_in
 from napari_hsisynth.study import Diagnosis, Study
 from napari_hsisynth.training.config import PRESETS, ModelConfig, check_bands, parse
+from napari_hsisynth.typed_path import typed_path
 
 
 class Output(Protocol):
@@ -101,14 +102,14 @@ def _with_full_paths(config: ModelConfig, study: Study) -> ModelConfig:
     if (loss := getattr(config, "reconstruction", "")) == "lpips":
         _training("reconstruction").chosen(loss)
     if photos := getattr(config, "photos", ""):
-        changes["photos"] = str(Path(photos).expanduser().absolute())
+        changes["photos"] = str(typed_path(photos).absolute())
         if not Path(changes["photos"]).is_dir():
             raise InputError("no such folder of photographs", where="photos", fix=f"there is no {changes['photos']}")
         files_in(changes["photos"])
     if camera := getattr(config, "camera", ""):
         known = _training("camera")
         if camera != known.OBSERVER:
-            changes["camera"] = camera = str(Path(camera).expanduser().absolute())
+            changes["camera"] = camera = str(typed_path(camera).absolute())
         known.rgb_weights(camera, study.wavelengths_nm)
     return config.model_copy(update=changes)
 

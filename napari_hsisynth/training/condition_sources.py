@@ -20,6 +20,7 @@ from napari_hsisynth.training.data import fill_invalid, resize
 from napari_hsisynth.training.generator import Generator
 from napari_hsisynth.training.lesion_masks import read_mask, resized_mask
 from napari_hsisynth.training.photos import sized_photograph
+from napari_hsisynth.typed_path import typed_path
 
 #: The argument, and the flag of the command line, that brings what a family needs.
 FLAGS = {"masks": "mask", "rgb": "rgb"}
@@ -164,7 +165,7 @@ def sources_at(generator: Generator, need: str, place: str | Path) -> list[Sourc
     InputError
         If nothing is found.
     """
-    path = Path(place).expanduser()
+    path = typed_path(place)
     if not path.exists():
         return [_crop_of_study(generator, need, str(place))]
     folder = path if path.is_dir() else path.parent

@@ -20,6 +20,7 @@ from napari_hsisynth.training import checkpoint as checkpoints
 from napari_hsisynth.training.config import ModelConfig
 from napari_hsisynth.training.generator import study_of
 from napari_hsisynth.training.recipes import Recipe
+from napari_hsisynth.typed_path import typed_path
 
 #: The checkpoint that is begun with.
 LAST = "last.pt"
@@ -55,7 +56,7 @@ def found_run(init: str, runs_dir: Path) -> RunFolder:
     InputError
         If there is none, or it has no checkpoint yet.
     """
-    for candidate in (Path(init).expanduser(), runs_dir / init):
+    for candidate in (typed_path(init), runs_dir / init):
         run = RunFolder(candidate.absolute())
         if run.exists():
             if not (run.checkpoints_dir / LAST).exists():

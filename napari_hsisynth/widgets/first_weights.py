@@ -72,6 +72,8 @@ class FirstWeights(QWidget):
         """Why a training of `model` cannot begin with what is chosen; empty if it can."""
         if self.box.currentData() != _ELSEWHERE:
             return ""
+        if problem := self.folder.look():
+            return f"Begin with: {problem}"
         if self.folder.path is None:
             return "Begin with: choose the folder of the run, STUDY/runs/<run>."
         run = RunFolder(self.folder.path)

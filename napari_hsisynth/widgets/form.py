@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFormLayout, QLabel, QSizePolicy, QVBoxLayout, QWidge
 
 from napari_hsisynth.widgets.fold import Fold
 from napari_hsisynth.widgets.form_fields import FieldEditor, in_words, plain
-from napari_hsisynth.widgets.theme import theme_colours
+from napari_hsisynth.widgets.invalid_mark import follow_theme_of_marks
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -51,7 +51,7 @@ class ConfigForm(QWidget, Generic[M]):
         self._lay_out()
         for editor in self.editors.values():
             editor.widget.changed.connect(self._check)
-        self._restyle()
+        follow_theme_of_marks(self)
         self._check()
 
     @property
@@ -133,6 +133,8 @@ class ConfigForm(QWidget, Generic[M]):
                 name = str(found["loc"][0]) if found["loc"] else ""
                 self._problems.setdefault(name, in_words(found, self.model.model_fields.get(name)))
         for name, editor in self.editors.items():
+            if name not in self._problems and (problem := editor.unusable_path()):
+                self._config, self._problems[name] = None, problem
             editor.mark(self._problems.get(name, ""))
         if any(self.editors[name].advanced for name in self._problems if name in self.editors):
             self.advanced.set_open(True)  # a marked field must be seen
@@ -168,11 +170,4 @@ class ConfigForm(QWidget, Generic[M]):
         """Follow the theme."""
         super().changeEvent(event)
         if event is not None and event.type() == QEvent.Type.StyleChange:
-            self._restyle()
-
-    def _restyle(self) -> None:
-        colours = theme_colours()
-        # the background is named too: a border alone makes Qt fill the field with the border's colour
-        style = f'*[invalid="true"] {{ border: 2px solid {colours.error}; background-color: {colours.background}; }}'
-        if style != self.styleSheet():
-            self.setStyleSheet(style)
+            follow_theme_of_marks(self)

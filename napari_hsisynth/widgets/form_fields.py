@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QWidget
 
+from napari_hsisynth.widgets.invalid_mark import mark_invalid
 from napari_hsisynth.widgets.path_field import PathEdit, PathField
 
 #: Full names of fields whose names are abbreviations.
@@ -142,13 +143,12 @@ class FieldEditor:
 
     def mark(self, problem: str) -> None:
         """Mark the field as invalid with the reason in its tooltip, or clear the mark with an empty string."""
-        native = self._marked
-        native.setToolTip(f"{problem}\n\n{self.hint}" if problem else self.hint)
-        native.setAccessibleDescription(problem or self.hint)
-        if bool(native.property("invalid")) != bool(problem):
-            native.setProperty("invalid", bool(problem))
-            native.style().unpolish(native)
-            native.style().polish(native)
+        mark_invalid(self._marked, problem, self.hint)
+
+    def unusable_path(self) -> str:
+        """Why the path in the field cannot be one; empty if it can, and for all other fields."""
+        native = self.widget.native
+        return native.look() if isinstance(native, PathField) else ""
 
 
 class _WheelGuard(QObject):

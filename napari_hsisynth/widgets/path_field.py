@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from psygnal import Signal as PySignal
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QEvent, Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QToolButton, QWidget
+
+from napari_hsisynth.errors import InputError
+from napari_hsisynth.typed_path import typed_path
+from napari_hsisynth.widgets.invalid_mark import follow_theme_of_marks, mark_invalid
 
 
 class PathField(QWidget):
-    """A line for a folder or a file, with a button that asks for it.
+    """A line for a folder or a file, with a button that asks for it. A text that is no path is marked.
 
     Parameters
     ----------
@@ -35,6 +40,7 @@ class PathField(QWidget):
         super().__init__(parent)
         self._title = title
         self.asks_for, self.pattern = "folder", "JSON (*.json)"
+        self._path: Path | None = None
         self.line = QLineEdit(self)
         self.line.setMinimumWidth(1)
         self.line.setPlaceholderText(placeholder)
@@ -50,23 +56,43 @@ class PathField(QWidget):
         layout.addWidget(self.line)
         layout.addWidget(self.button)
         self.setFocusProxy(self.line)
+        follow_theme_of_marks(self)
 
     @property
     def path(self) -> Path | None:
-        """What is in the line, or None."""
-        text = self.line.text().strip()
-        return Path(text).expanduser() if text else None
+        """What is in the line; None if it is empty or no path."""
+        return self._path
 
     def set_path(self, path: Path) -> None:
         """Fill in a folder or a file."""
         self.line.setText(str(path))
 
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.StyleChange:
+            follow_theme_of_marks(self)
+
+    def look(self) -> str:
+        """Look at the text, mark it if it cannot be used as a path, and return why not; empty if it can."""
+        text, problem = self.line.text().strip(), ""
+        self._path = None
+        try:
+            self._path = typed_path(text) if text else None
+        except InputError as error:
+            problem = str(error)
+        if self._path is not None and self._path.is_dir() and not os.access(self._path, os.R_OK | os.X_OK):
+            problem = f"{self._path.name}: no permission to look into the folder"
+        mark_invalid(self.line, problem, self.toolTip())
+        return problem
+
     def _changed(self, _text: str) -> None:
+        self.look()
         self.changed.emit()
 
     def _browse(self) -> None:
         start = self.path or Path.home()
-        begin = str(start if start.exists() else start.parent)
+        begin = str(start if os.path.exists(start) else start.parent)
         if self.asks_for == "folder":
             found = QFileDialog.getExistingDirectory(self, self._title, begin)
         elif self.asks_for == "file":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -86,12 +87,14 @@ class ConditionSource(QWidget):
         """Why nothing can be drawn with this; empty if something can."""
         if not self.has_path:
             return ""
+        if problem := self.path.look():
+            return problem
         path = self.path.path
         if path is None:
             return f"Choose {self._wanted[self.kind]}."
-        if self.kind == _FILE and not path.is_file():
+        if self.kind == _FILE and not os.path.isfile(path):
             return f"There is no file {path.name}."
-        return f"There is no folder {path.name}." if self.kind == _FOLDER and not path.is_dir() else ""
+        return f"There is no folder {path.name}." if self.kind == _FOLDER and not os.path.isdir(path) else ""
 
     def state(self) -> dict[str, Any]:
         """What is chosen, as JSON types."""

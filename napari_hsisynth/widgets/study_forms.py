@@ -82,9 +82,14 @@ class StudyForm(QWidget):
         """Enable the button if the form is valid, say why not, and show the command."""
         reason, filled = "", True
         try:
+            for field in self.findChildren(PathField):
+                if not field.isHidden() and (problem := field.look()):
+                    raise InputError(problem)
             self.check()
         except InputError as error:
             reason, filled = str(error), False
+        except OSError as error:  # whatever a folder on a disk may answer: a slot must not fail
+            reason, filled = f"cannot be looked at: {error.strerror or error}", False
         self.button.setEnabled(filled)
         self.button.setToolTip(reason)
         self.reason.setText(reason)

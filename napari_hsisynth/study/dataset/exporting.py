@@ -39,6 +39,7 @@ from napari_hsisynth.study.diagnosis import Diagnosis
 from napari_hsisynth.study.exchange.told import Told
 from napari_hsisynth.study.storage import Cancelled, Progress, patient_lock, sha256_of, study_lock, writing
 from napari_hsisynth.study.study import Study
+from napari_hsisynth.typed_path import typed_path
 
 #: Which masks are written: those stored with the cubes, automatic ones where there are none; only one of both; none.
 Masks = Literal["complete", "stored", "automatic", "none"]
@@ -137,7 +138,7 @@ def export_dataset(
     Cancelled
         If `cancelled` said so; nothing is left behind.
     """
-    dst = Path(dst).expanduser().absolute()
+    dst = typed_path(dst).absolute()
     if cube_format not in CUBE_FORMATS or masks not in get_args(Masks):
         raise InputError(f"unknown choice '{cube_format}' or '{masks}'", where="export dataset")
     check_target(dst, force=force)

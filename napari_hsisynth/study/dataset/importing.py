@@ -22,6 +22,7 @@ from napari_hsisynth.study.manifest import checked_id, id_from_name
 from napari_hsisynth.study.settings import checked_wavelengths
 from napari_hsisynth.study.storage import Cancelled, Progress, new_folder, replaced_folder, sha256_of
 from napari_hsisynth.study.study import Study
+from napari_hsisynth.typed_path import typed_path
 
 #: Folder in ``synthetic`` that is no set: masks painted for sampling are kept there.
 _MASKS = "masks"
@@ -92,7 +93,7 @@ def import_dataset(
     Cancelled
         If `cancelled` said so; nothing is left behind.
     """
-    src, root = Path(src).expanduser().absolute(), Path(study_root).expanduser().absolute()
+    src, root = typed_path(src).absolute(), typed_path(study_root).absolute()
     if not src.is_dir():
         raise InputError("no such folder", where=src)
     card = read_card(src)

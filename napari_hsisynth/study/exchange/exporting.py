@@ -23,6 +23,7 @@ from napari_hsisynth.study.exchange.told import Told, named
 from napari_hsisynth.study.manifest import Entry
 from napari_hsisynth.study.storage import Cancelled, Progress, writing
 from napari_hsisynth.study.study import Study
+from napari_hsisynth.typed_path import typed_path
 
 #: Which lesions are exported.
 Which = Literal["accepted", "all"]
@@ -100,7 +101,7 @@ def export_annotations(
         If there is something at `dst`, there is nothing to write, or an annotation or a cube cannot be read; whatever
         was at `dst` stays.
     """
-    known, dst = kind_of(kind), Path(dst).expanduser().absolute()
+    known, dst = kind_of(kind), typed_path(dst).absolute()
     if status not in get_args(Which) or shapes not in (None, *get_args(Shapes)):
         raise InputError(f"unknown choice '{status}' or '{shapes}'", fix="use accepted or all; auto, mask or polygon")
     check_target(known, dst, force)

@@ -38,6 +38,7 @@ from napari_hsisynth.study.instance import CubeStatus, Instance
 from napari_hsisynth.study.manifest import checked_id
 from napari_hsisynth.study.storage import Cancelled, Progress, study_lock, writing
 from napari_hsisynth.study.study import Study
+from napari_hsisynth.typed_path import typed_path
 
 #: What is done with a cube that has lesions already, or was finished without one.
 IfMarked = Literal["skip", "merge", "replace"]
@@ -144,7 +145,7 @@ def import_annotations(
         raise InputError(f"unknown choice '{if_marked}'", fix="use skip, merge or replace")
     if annotator and not annotator_id(annotator):
         raise InputError(f"'{annotator}' cannot be a name of an annotator", fix="use one with a letter or a digit")
-    src = Path(src).expanduser()
+    src = typed_path(src)
     study = study if isinstance(study, Study) else _opened(study)
     find = kind_of(kind).find
     if find is None:
