@@ -91,6 +91,9 @@ class LatentTools(QWidget):
         self.mix.setValue(mix if isinstance(mix, int) else _OFF)
 
     def _changed(self, _value: object = None) -> None:
+        if self._mixes and self.steps.value() > 1:  # the steps were chosen while the model could not mix
+            self.mix.setValue(_OFF)  # which comes back here
+            return
         self.mix.setEnabled(self.steps.value() == 1)  # noise is either walked along or mixed
         self.steps.setEnabled(not self._mixes)
         self.changed.emit()

@@ -135,6 +135,23 @@ def test_latents_are_said_in_the_command(dock: SampleDock, runs: dict[str, RunFo
     assert dock.words()[-2:] == ["--seed", "0"]
 
 
+def test_what_is_set_for_one_model_never_locks_the_tools_of_another(
+    dock: SampleDock, runs: dict[str, RunFolder]
+) -> None:
+    latents = dock.latents
+    choose(dock, runs["styles"])
+    latents.mix.setValue(3)
+    choose(dock, runs["plain"])
+    latents.steps.setValue(5)
+    choose(dock, runs["styles"])
+    assert dock.words()[-2:] == ["--interpolate", "5"]  # the later choice; the command takes one of the two
+    assert latents.steps.isEnabled()
+    latents.steps.setValue(1)
+    assert latents.mix.isEnabled()
+    latents.restore({"steps": 4, "mix": 2})
+    assert sum(box.isEnabled() for box in (latents.steps, latents.mix)) == 1
+
+
 def test_choices_come_back_with_their_study(
     dock: SampleDock, runs: dict[str, RunFolder], launches: Launches, qtbot, make_napari_viewer, tmp_path: Path
 ) -> None:
