@@ -6,7 +6,7 @@ Nothing here imports Qt or torch.
 
 from napari_hsisynth.jobs.events import TERMINAL, Event, RunState, fold, without_superseded
 from napari_hsisynth.jobs.launch import Job, attach, launch
-from napari_hsisynth.jobs.run_folder import RunFolder, list_runs, new_run
+from napari_hsisynth.jobs.run_folder import RunFolder, list_runs, new_run, without_time
 from napari_hsisynth.jobs.tail import tail
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "new_run",
     "tail",
     "without_superseded",
+    "without_time",
 ]

@@ -17,6 +17,8 @@ from napari_hsisynth.jobs.events import DIED, TERMINAL, Event, RunState, fold, w
 from napari_hsisynth.jobs.process import is_dead
 
 _EVENTS, _CONFIG = "events.jsonl", "config.yaml"
+#: What the name of a run begins with: date and time; something must be left of the name.
+_TIME = re.compile(r"^[0-9]{8}-[0-9]{6}-(?=.)")
 
 
 class RunFolder:
@@ -166,6 +168,17 @@ class RunFolder:
     def clear_stop(self) -> None:
         """Withdraw the request, for example before a resume."""
         self.stop_path.unlink(missing_ok=True)
+
+
+def without_time(run_id: str) -> str:
+    """What a run is, without when; a name that does not begin with a time stays as it is.
+
+    Examples
+    --------
+    >>> without_time("20261123-101500-vae-melanoma-3fa2"), without_time("my-data-set")
+    ('vae-melanoma-3fa2', 'my-data-set')
+    """
+    return _TIME.sub("", run_id)
 
 
 def new_run(study_root: str | os.PathLike[str], name: str) -> RunFolder:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_hsisynth import __version__
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.jobs import RunFolder, new_run
+from napari_hsisynth.jobs import RunFolder, new_run, without_time
 from napari_hsisynth.jobs.process import identity
 from napari_hsisynth.metrics.evaluation import Evaluation
 from napari_hsisynth.metrics.pairs import evaluate_pairs
@@ -147,7 +147,7 @@ def _comparison(args: argparse.Namespace) -> _Task:
     name = next(iter(run_ids)) if len(run_ids) == 1 else synthetic.folder.name
     return _Task(
         study=study,
-        name=f"evaluate-{_without_time(name)}",
+        name=f"evaluate-{without_time(name)}",
         settings={
             "real": _stored(real.folder, study),
             "synthetic": _stored(synthetic.folder, study),
@@ -207,7 +207,7 @@ def _reconstruction(args: argparse.Namespace, reconstruct: Reconstruct | None) -
 
     return _Task(
         study=study,
-        name=f"evaluate-{_without_time(trained.id)}",
+        name=f"evaluate-{without_time(trained.id)}",
         settings={
             "reconstruct": _stored(trained.path, study),
             "split": args.split,
@@ -272,9 +272,3 @@ def _headline(evaluation: Evaluation) -> dict[str, Any]:
         "figures": {name: measure.to_json()["value"] for name, measure in evaluation.metrics.items()},
         "findings": list(evaluation.findings),
     }
-
-
-def _without_time(run_id: str) -> str:
-    """What a run is, without when: ``vae-melanoma-3fa2`` of ``20261123-101500-vae-melanoma-3fa2``."""
-    parts = run_id.split("-", 2)
-    return parts[2] if len(parts) == 3 and parts[0].isdecimal() and parts[1].isdecimal() else run_id

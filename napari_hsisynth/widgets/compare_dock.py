@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 
 from napari_hsisynth.cube import Cube
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.jobs import without_time
 from napari_hsisynth.study import CropRecord, Diagnosis, Study, read_crop, read_crops_index
 from napari_hsisynth.widgets.background import Background
 from napari_hsisynth.widgets.chooser import Chooser
@@ -163,7 +164,7 @@ class CompareDock(QWidget):
                 self.diagnosis.addItem(each.label, each)
             self.diagnosis.setCurrentIndex(max(0, self.diagnosis.findData(before)))
         runs = runs[::-1]
-        self.run.fill(list(zip(short_names(runs, _without_date), runs, strict=True)), runs)
+        self.run.fill(list(zip(short_names(runs, without_time), runs, strict=True)), runs)
         self.summary_changed.emit()
 
     def _say_what_is_missing(self) -> None:
@@ -329,10 +330,6 @@ def short_names(names: list[str], shorten: Callable[[str], str]) -> list[str]:
     """Shorten names for a narrow list, unless two of them would become the same."""
     short = [shorten(name) for name in names]
     return short if len(set(short)) == len(names) else names
-
-
-def _without_date(run_id: str) -> str:
-    return run_id.split("-", 2)[-1]
 
 
 def _number(cube_id: str) -> str:

@@ -11,7 +11,7 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QPushButton
 
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.jobs import RunFolder, RunState, new_run
+from napari_hsisynth.jobs import RunFolder, RunState, new_run, without_time
 from napari_hsisynth.study import Diagnosis, Study
 from napari_hsisynth.widgets.briefs import evaluate_brief
 from napari_hsisynth.widgets.evaluation_table import EvaluationTable, Report, list_reports
@@ -179,7 +179,7 @@ class EvaluateDock(JobDock):
         """``evaluate-vae-melanoma-3fa2``: which run is measured."""
         if self.what.currentData() == _RECONSTRUCT:
             return f"evaluate-{self.model.currentText()}"
-        return f"evaluate-{(run_id or self.checked_sets[0]).split('-', 2)[-1]}"
+        return f"evaluate-{without_time(run_id or self.checked_sets[0])}"
 
     def start(self) -> None:
         """Measure the chosen sets one after the other."""

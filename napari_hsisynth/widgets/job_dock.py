@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_hsisynth.errors import InputError, MissingExtraError
-from napari_hsisynth.jobs import RunFolder, RunState, launch, new_run
+from napari_hsisynth.jobs import RunFolder, RunState, launch, new_run, without_time
 from napari_hsisynth.study import Study
 from napari_hsisynth.widgets.command_line import CommandLine
 from napari_hsisynth.widgets.job_row import JobRow, state_text
@@ -189,7 +189,7 @@ class JobDock(QWidget):
         """Return the dock's state in one line."""
         if self.row.run is None:
             return ""
-        name = self.row.run.id.split("-", 2)[-1].rsplit("-", 1)[0]
+        name = without_time(self.row.run.id).rsplit("-", 1)[0]
         return f"{name} {state_text(self.row.state, counts=False)}"
 
     # -- the job --------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.jobs import RunFolder, RunState, list_runs
+from napari_hsisynth.jobs import RunFolder, RunState, list_runs, without_time
 from napari_hsisynth.study import Diagnosis
 
 _COLUMNS = ("run", "model", "status", "images", "loss", "started")
@@ -84,7 +84,7 @@ class RunSummary:
     @property
     def title(self) -> str:
         """The run id without its date, which has a column of its own."""
-        return self.run.id.split("-", 2)[-1]
+        return without_time(self.run.id)
 
     @property
     def conditional(self) -> bool:

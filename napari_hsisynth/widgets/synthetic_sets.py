@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.jobs import without_time
 from napari_hsisynth.study import Crop
 from napari_hsisynth.widgets.run_table import fit_to_rows
 from napari_hsisynth.widgets.session import Session
@@ -104,7 +105,7 @@ class SyntheticSets(QWidget):
         self.counts = dict(counts)
         self.list.clear()
         for run_id, count in counts.items():
-            item = QTreeWidgetItem([run_id.split("-", 2)[-1], f"{count:,}"])
+            item = QTreeWidgetItem([without_time(run_id), f"{count:,}"])
             item.setData(0, Qt.ItemDataRole.UserRole, run_id)
             item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             item.setToolTip(0, run_id)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.jobs import Event, RunFolder, list_runs, new_run
+from napari_hsisynth.jobs import Event, RunFolder, list_runs, new_run, without_time
 from napari_hsisynth.jobs.process import identity, is_dead
 
 
@@ -208,3 +208,10 @@ def test_runs_are_listed_newest_first(tmp_path):
     (tmp_path / "runs" / "notes").mkdir()
     assert [run.id[4:6] for run in list_runs(tmp_path)] == ["03", "02", "01"]
     assert list_runs(tmp_path / "nowhere") == []
+
+
+def test_only_a_time_is_taken_off_a_name(tmp_path):
+    run = new_run(tmp_path, "vae-melanoma")
+    assert without_time(run.id).startswith("vae-melanoma-")
+    for name in ("my-data-set", "20261123-data-set", "12-34-vae", "20261123-101500-", "x20261123-101500-vae"):
+        assert without_time(name) == name
