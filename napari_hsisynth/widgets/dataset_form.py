@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLineEdit, QListWidget, QListWidgetItem, QSpinBox, QWidget
 
 from napari_hsisynth.errors import InputError
+from napari_hsisynth.jobs import without_time
 from napari_hsisynth.study import Diagnosis
+from napari_hsisynth.study.dataset import check_target
 from napari_hsisynth.widgets.job_dock import choice, refill
 from napari_hsisynth.widgets.path_field import PathField
 from napari_hsisynth.widgets.study_forms import StudyForm
@@ -21,8 +24,6 @@ _MASKS = {
     "automatic for all": "automatic",
     "none": "none",
 }
-#: What a data set has at least; only such a folder is ever replaced.
-_CARD = "datacard.json"
 _MOST_LINES = 4
 
 
@@ -32,6 +33,10 @@ class DatasetForm(StudyForm):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Export", parent)
         self._root: Path | None = None
+        #: Cubes of each diagnosis in each set.
+        self._cubes: Mapping[str, Mapping[str, int]] = {}
+        #: Whether the user has ticked or unticked a set of this study.
+        self._by_hand = False
         #: Why no export can be started now, whatever the form says.
         self.busy = ""
         self.sets = QListWidget(self)
@@ -57,7 +62,7 @@ class DatasetForm(StudyForm):
         self.add("title", self.title, "For the data card")
         self.add("licence", self.licence, "For the data card; it is yours to give, if the training data allow it")
         self.add("", self.replace_export, "Only a data set that was exported is replaced, nothing else")
-        self.sets.itemChanged.connect(self._changed)
+        self.sets.itemChanged.connect(self._ticked)
         self.target.changed.connect(self.update_state)
         self.replace_export.toggled.connect(self._changed)
         self.each.valueChanged.connect(self._changed)
@@ -65,46 +70,43 @@ class DatasetForm(StudyForm):
             box.currentIndexChanged.connect(self._changed)
         for line in (self.title, self.licence):
             line.textChanged.connect(self._changed)
-        self.offer(None, {}, (), None)
+        self.offer(None, {}, None)
 
     def _chooser(self, choices: Mapping[str, str]) -> QComboBox:
         box = choice(self, "")
         refill(box, list(choices.items()))
         return box
 
-    def offer(
-        self, root: Path | None, counts: Mapping[str, int], diagnoses: Iterable[str], selected: str | None
-    ) -> None:
-        """Offer the sets of a study; those that were ticked stay so, at first the selected one.
+    def offer(self, root: Path | None, sets: Mapping[str, Mapping[str, int]], selected: str | None) -> None:
+        """Offer the sets of a study; what the user has ticked stays so, until then the selected one is.
 
         Parameters
         ----------
         root : pathlib.Path or None
             Of the study.
-        counts : mapping of str to int
-            Cubes of each set.
-        diagnoses : iterable of str
-            To choose among.
+        sets : mapping of str to mapping of str to int
+            Cubes of each diagnosis in each set.
         selected : str or None
             A set.
         """
-        ticked: set[str | None] = set(self.ticked) if root == self._root else set()
-        self._root = root
+        self._by_hand = self._by_hand and root == self._root
+        ticked: set[str | None] = set(self.ticked) if self._by_hand else {selected}
+        self._root, self._cubes = root, sets
         self.sets.blockSignals(True)
         self.sets.clear()
-        for run_id, count in counts.items():
-            item = QListWidgetItem(f"{run_id.split('-', 2)[-1]} · {count:,}")
+        for run_id, cubes in sets.items():
+            item = QListWidgetItem(f"{without_time(run_id)} · {sum(cubes.values()):,}")
             item.setData(Qt.ItemDataRole.UserRole, run_id)
             item.setToolTip(run_id)
             item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
-            on = run_id in (ticked or {selected})
+            on = run_id in ticked
             item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
             self.sets.addItem(item)
         self.sets.blockSignals(False)
-        lines = max(2, min(len(counts), _MOST_LINES))
+        lines = max(2, min(len(sets), _MOST_LINES))
         line_px = max(self.sets.sizeHintForRow(0), self.fontMetrics().lineSpacing())
         self.sets.setFixedHeight(lines * line_px + 2 * self.sets.frameWidth())
-        refill(self.diagnosis, [("all", ""), *((Diagnosis(name).label, name) for name in diagnoses)])
+        self._offer_diagnoses()
         self.update_state()
 
     @property
@@ -137,14 +139,16 @@ class DatasetForm(StudyForm):
         target = self.target.path
         if target is None:
             raise InputError("choose a folder to write")
-        if target.is_file():
-            raise InputError("is a file", where=target.name, fix="choose a new folder")
-        if not target.is_dir() or not any(target.iterdir()):
-            return
-        if not (target / _CARD).is_file():
-            raise InputError("is not empty and no data set", where=target.name, fix="choose a new folder")
-        if not self.replace_export.isChecked():
-            raise InputError("is there already", where=target.name, fix="choose another name, or replace it")
+        self._target(target, partial(check_target, target, force=self.replace_export.isChecked()))
+
+    def _offer_diagnoses(self) -> None:
+        names = sorted({name for run_id in self.ticked for name, count in self._cubes[run_id].items() if count})
+        refill(self.diagnosis, [("all", ""), *((Diagnosis(name).label, name) for name in names)])
+
+    def _ticked(self, _item: QListWidgetItem) -> None:
+        self._by_hand = True
+        self._offer_diagnoses()
+        self.update_state()
 
     def _changed(self, _value: object = None) -> None:
         self.update_state()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,9 +192,5 @@ class ExportForm(StudyForm):
             raise InputError("open a study")
         if self.target.path is None:
             raise InputError("choose a file to write" if KINDS[self.kind].suffix else "choose a folder to write")
-        try:
-            check_target(KINDS[self.kind], self.target.path, self.replace_export.isChecked())
-        except InputError as error:
-            there = error.fix.endswith("--force")
-            fix = "choose another name, or replace it" if there else error.fix
-            raise InputError(error.what, where=self.target.path.name, fix=fix) from None
+        target = self.target.path
+        self._target(target, partial(check_target, KINDS[self.kind], target, self.replace_export.isChecked()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ class SampleDock(JobDock):
         self.trained: list[RunSummary] = []
         self._diagnoses: tuple[str, ...] = ()
         self._shown: Study | None = None
+        #: Cubes of each diagnosis in each synthetic set.
+        self._cubes_in: dict[str, dict[str, int]] = {}
         self._cubes, self._cubes_of = dict(_COUNTS), ""
         #: The run that writes a data set.
         self._exporting: RunFolder | None = None
@@ -120,15 +123,16 @@ class SampleDock(JobDock):
             worker.returned.connect(self._take)
             worker.start()
 
-    def _take(self, found: tuple[Study | None, list[RunSummary], dict[str, int], tuple[str, ...]]) -> None:
+    def _take(self, found: tuple[Study | None, list[RunSummary], dict[str, dict[str, int]], tuple[str, ...]]) -> None:
         if found[0] is not self.study:
             return  # another study has been opened meanwhile; its own list is on the way
-        study, self.trained, counts, self._diagnoses = found
+        study, self.trained, self._cubes_in, self._diagnoses = found
         if study is not None and (self._shown is None or self._shown.root != study.root):
             self._restore(study)
         self._shown = study
         refill(self.source, [(_title(summary), summary.run.path) for summary in self.trained])
         self._offer_what_it_takes()
+        counts = {run_id: sum(cubes.values()) for run_id, cubes in self._cubes_in.items()}
         self.sets.fill(counts)
         if not counts:
             self.sets.export_button.setChecked(False)
@@ -278,7 +282,7 @@ class SampleDock(JobDock):
 
     def _offer_export(self) -> None:
         root = self.study.root if self.study is not None else None
-        self.dataset.offer(root, self.sets.counts, self._diagnoses, self.sets.selected)
+        self.dataset.offer(root, self._cubes_in, self.sets.selected)
 
     def update_controls(self) -> None:
         """Enable what can be done now, and say why not."""
@@ -338,20 +342,21 @@ def _title(summary: RunSummary) -> str:
     return f"{summary.title} · {summary.state.images:,} images"
 
 
-def _read_runs(study: Study) -> tuple[Study, list[RunSummary], dict[str, int], tuple[str, ...]]:
-    """Return the study, its trained runs, the sizes of its synthetic sets, and the diagnoses of its crops."""
+def _read_runs(study: Study) -> tuple[Study, list[RunSummary], dict[str, dict[str, int]], tuple[str, ...]]:
+    """Return the study, its trained runs, what its synthetic sets hold of each diagnosis, and those of its crops."""
     trained = [s for s in summarise_all(study.root, "train") if any(s.run.checkpoints_dir.glob("last.*"))]
-    counts = {}
+    sets = {}
     for run_id in study.synthetic_runs():
         try:
-            counts[run_id] = len(read_crops_index(study.synthetic_dir(run_id)))
+            records = read_crops_index(study.synthetic_dir(run_id))
         except InputError:  # a folder that is being written, or a broken one: it has no cubes to show
             continue
+        sets[run_id] = dict(Counter(record.diagnosis.value for record in records))
     try:
         diagnoses = {record.diagnosis.value for record in study.crops()}
     except InputError:  # a damaged index: the docks that read crops say so
         diagnoses = set()
-    return study, trained, counts, tuple(sorted(diagnoses))
+    return study, trained, sets, tuple(sorted(diagnoses))
 
 
 def _read_drawn(state: RunState, count: int, condition: str) -> list[Crop] | str:

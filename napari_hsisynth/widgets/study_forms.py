@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,16 @@ class StudyForm(QWidget):
         self.command.setVisible(bool(words))
         if words:
             self.command.set_words(words)
+
+    @staticmethod
+    def _target(target: Path, check: Callable[[], None]) -> None:
+        """Check a target as the command does, and say what stands in the way as a form does, which has a box for it."""
+        try:
+            check()
+        except InputError as error:
+            there = error.fix.endswith("--force")
+            fix = "choose another name, or replace it" if there else error.fix
+            raise InputError(error.what, where=target.name, fix=fix) from None
 
     @staticmethod
     def _new_folder(field: PathField) -> Path:
