@@ -216,7 +216,9 @@ class JobDock(QWidget):
 
     def update_controls(self) -> None:
         """Enable what can be done now, say why not, and show the command."""
-        obstacle = self.obstacle()
+        self._show_controls(self.obstacle())
+
+    def _show_controls(self, obstacle: str) -> None:
         self.start_button.setEnabled(not obstacle)
         self.start_button.setToolTip(obstacle or f"{self.verb.capitalize()} as a process of its own")
         self.reason.setText("" if self.row.active else obstacle)

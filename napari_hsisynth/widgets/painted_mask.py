@@ -12,6 +12,7 @@ from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 from PIL import Image as PILImage
 from qtpy.QtCore import QTimer, Signal
+from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from napari_hsisynth.atomic import atomic_path
@@ -43,16 +44,19 @@ class PaintedMask(QWidget):
     Attributes
     ----------
     changed : Signal
-        Another layer is chosen, or its pixels are other ones.
+        Another layer is chosen, or this is shown again.
+    painted : Signal
+        The chosen layer's pixels are other ones; only while this is shown.
     """
 
-    changed = Signal()
+    changed, painted = Signal(), Signal()
 
     def __init__(self, viewer: Any, parent: QWidget) -> None:
         super().__init__(parent)
         self.viewer = unwrapped(viewer)
         self._side_px, self._diagnosis = _USUAL_SIDE_PX, ""
         self._pixels = _Pixels(self._touched)
+        self._known: Labels | None = None
         self.box = choice(self, "The Labels layer whose painted pixels are the lesion")
         self.box.setAccessibleName("painted layer")
         self.button = QPushButton("Paint a mask", self)
@@ -65,7 +69,7 @@ class PaintedMask(QWidget):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PACE_MS)
-        self._timer.timeout.connect(self.changed)
+        self._timer.timeout.connect(self.painted)
         self.box.currentIndexChanged.connect(self._chosen)
         events = self.viewer.layers.events
         for event in (events.inserted, events.removed, events.renamed):
@@ -161,14 +165,34 @@ class PaintedMask(QWidget):
     def _offer(self, _event: Any = None) -> None:
         """List the layers that can be masks, topmost first; the chosen one stays if it is still there."""
         layers = [layer for layer in reversed(self.viewer.layers) if isinstance(layer, Labels) and layer.ndim == 2]
+        layers = [layer for layer in layers if not layer.multiscale]  # whose data are several arrays
         layers = [layer for layer in layers if METADATA not in layer.metadata]  # outlines of what has been drawn
         refill(self.box, [(layer.name, layer) for layer in layers])
         self.box.setVisible(bool(layers))
         self._chosen()
 
     def _chosen(self, _index: int = 0) -> None:
-        self._pixels.follow(self.layer)
+        self._follow()
+        if self.layer is not self._known:
+            self._known = self.layer
+            self.changed.emit()
+
+    def _follow(self) -> None:
+        """Listen to the chosen layer while this is shown."""
+        self._pixels.follow(self.layer if self.isVisible() else None)
+        if not self.isVisible():
+            self._timer.stop()
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Listen to the pixels, which may be other ones by now."""
+        super().showEvent(event)
+        self._follow()
         self.changed.emit()
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Leave the user's layers alone."""
+        super().hideEvent(event)
+        self._follow()
 
     def _touched(self, _event: Any = None) -> None:
         if not self._timer.isActive():

@@ -146,7 +146,7 @@ class MaskSource(ConditionSource):
         )
         self.painting = PaintedMask(viewer, self)
         self.column.addWidget(self.painting)
-        self.painting.changed.connect(self.changed)
+        self.painting.changed.connect(self._painting_changed)
         self.box.currentIndexChanged.connect(self._show_painting)
         self._show_painting()
 
@@ -162,6 +162,10 @@ class MaskSource(ConditionSource):
     def obstacle(self) -> str:
         """Why nothing can be drawn with this; empty if something can."""
         return self.painting.obstacle() if self.painted else super().obstacle()
+
+    def _painting_changed(self) -> None:
+        if self.painted:
+            self.changed.emit()
 
     def _show_painting(self, _index: int = 0) -> None:
         self.painting.setVisible(self.painted)

@@ -47,6 +47,8 @@ class SampleDock(JobDock):
         #: Cubes of each diagnosis in each synthetic set.
         self._cubes_in: dict[str, dict[str, int]] = {}
         self._cubes, self._cubes_of = dict(_COUNTS), ""
+        #: What stood in the way of drawing when the files were last looked at, whatever the mask.
+        self._in_the_way = ""
         #: The run that writes a data set.
         self._exporting: RunFolder | None = None
         #: The run that draws from a painted mask, that mask's name, its layer, and how many cubes to show.
@@ -59,7 +61,7 @@ class SampleDock(JobDock):
         self.checkpoint = choice(self.content, "last: the end of training; best: the lowest validation loss")
         for name in ("last", "best"):
             self.checkpoint.addItem(name, name)
-        self.diagnosis = choice(self.content, "What a model that knows several diagnoses is to show")
+        self.diagnosis = choice(self.content, "What the cubes are to show, of a model of several diagnoses")
         self.masks = MaskSource(self.viewer, self.content)
         self.photos = PhotoSource(self.content)
         self.latents = LatentTools(self.content)
@@ -95,6 +97,7 @@ class SampleDock(JobDock):
         self.source.currentIndexChanged.connect(self._offer_what_it_takes)
         for source in (self.masks, self.photos, self.latents):
             source.changed.connect(self._chosen)
+        self.masks.painting.painted.connect(self._pixels_changed)
         for changed in (self.source, self.checkpoint, self.diagnosis):
             changed.currentIndexChanged.connect(self._chosen)
         for spin in (self.count, self.seed):
@@ -158,9 +161,12 @@ class SampleDock(JobDock):
         self.latent_fold.setVisible(chosen is not None and "rgb" not in needs)
         self.latents.offer(chosen is not None and chosen.mixes_styles)
         told = chosen is not None and chosen.conditional
-        names = (chosen.classes or self._diagnoses) if chosen is not None and told else ()
-        refill(self.diagnosis, [("all in turn", ""), *((Diagnosis(name).label, name) for name in names)])
-        self.choices.setRowVisible(self.diagnosis, told)
+        # one that was not told diagnoses may have learned several: what it makes of a mask can be said to be of one
+        asked = chosen is not None and (told or (bool(needs) and not chosen.diagnosis))
+        names = (chosen.classes or self._diagnoses) if chosen is not None and asked else ()
+        unsaid = "all in turn" if told else "that of the crop, else other"
+        refill(self.diagnosis, [(unsaid, ""), *((Diagnosis(name).label, name) for name in names)])
+        self.choices.setRowVisible(self.diagnosis, asked)
 
     def _chosen(self, _: int = 0) -> None:
         self._keep_counts()
@@ -194,6 +200,10 @@ class SampleDock(JobDock):
 
     def obstacle(self) -> str:
         """Why nothing can be drawn now."""
+        self._in_the_way = self._obstacle_of_run()
+        return self._in_the_way or self._obstacle_of_conditions()
+
+    def _obstacle_of_run(self) -> str:
         if self.study is None:
             return "Open a study first."
         if missing := missing_training():
@@ -205,10 +215,19 @@ class SampleDock(JobDock):
             return f"This run has no “{self.checkpoint.currentData()}” checkpoint yet."
         if self.row.active:
             return _BUSY
+        return ""
+
+    def _obstacle_of_conditions(self) -> str:
+        chosen = self._chosen_run
         needs = chosen.needs if chosen is not None else frozenset()
         if "masks" in needs:
             return self.masks.obstacle()
         return self.photos.obstacle() if "rgb" in needs else ""
+
+    def _pixels_changed(self) -> None:
+        """Follow the brush: nothing but the mask is looked at, for this is many times in every stroke."""
+        if self._paints:
+            self._show_controls(self._in_the_way or self._obstacle_of_conditions())
 
     @property
     def _chosen_run(self) -> RunSummary | None:

@@ -15,10 +15,12 @@ from napari_hsisynth.jobs.launch import Job
 from napari_hsisynth.study import Crop, CropRecord, Study, write_crop, write_crops_index
 
 
-def finished_run(study: Study, model: str, *, checkpoint: bool = True, **config: Any) -> RunFolder:
+def finished_run(
+    study: Study, model: str, *, checkpoint: bool = True, diagnosis: str | None = "melanoma", **config: Any
+) -> RunFolder:
     """A training run of a family that need not be installed: its configuration, its events and an empty checkpoint."""
     run = new_run(study.root, f"{model}-melanoma")
-    about = {"verb": "train", "diagnosis": "melanoma"}
+    about = {"verb": "train", "diagnosis": diagnosis}
     run.write_config({"model": model, "image_size": 32, **config, "run": about})
     run.append("started", pid=1, create_time=0.0, host="elsewhere", verb="train", resumed_at=None)
     if checkpoint:

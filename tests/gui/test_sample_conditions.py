@@ -38,6 +38,8 @@ def runs(study: Study) -> dict[str, RunFolder]:
         "styles": finished_run(study, "fastgan"),
         "flow": finished_run(study, "flow", mask_conditional=True),
         "rgb": finished_run(study, "shs-gan"),
+        "any": finished_run(study, "spade-fastgan", diagnosis=None),
+        "any plain": finished_run(study, "vae", diagnosis=None),
     }
 
 
@@ -268,6 +270,57 @@ def test_any_labels_layer_can_be_the_mask(
     launches.finish(folder=str(dock.study.root))
     viewer.layers.remove(stack)
     qtbot.waitUntil(lambda: not dock.row.active, timeout=STEP_MS)
+
+
+def test_pixels_are_followed_only_while_that_choice_is_shown_and_cost_no_look_at_files(
+    dock: SampleDock, runs: dict[str, RunFolder], qtbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painting = dock.masks.painting
+    layer = dock.session.viewer.add_labels(np.zeros((8, 8), np.uint8), name="theirs")
+    with qtbot.waitSignal(dock.summary_changed, timeout=STEP_MS):  # the study is looked at again
+        dock.show()
+    listeners = len(layer.events.paint.callbacks)
+    for run, kind, follows in (("masked", "study", 0), ("masked", "painted", 1), ("plain", "painted", 0)):
+        choose(dock, runs[run])
+        pick(dock.masks.box, kind)
+        assert len(layer.events.paint.callbacks) == listeners + follows, (run, kind)
+    layer.data_setitem((np.array([0]), np.array([0])), 1)  # while nobody looks
+    choose(dock, runs["masked"])
+    assert dock.start_button.isEnabled()
+    before = dock.words()[-1]
+
+    def too_much(*_: object) -> str:
+        raise AssertionError("the files of the run have not changed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SampleDock, "_obstacle_of_run", too_much)
+        with qtbot.waitSignal(painting.painted, timeout=STEP_MS):
+            layer.data_setitem((np.array([4]), np.array([4])), 1)
+        assert dock.words()[-1] != before
+        assert dock.words()[-1] in dock.command.command
+        with qtbot.waitSignal(painting.painted, timeout=STEP_MS):
+            layer.data = np.zeros((8, 8), np.uint8)
+    assert dock.reason.text() == "Paint the lesion first: the layer is empty."
+    dock.hide()
+    assert len(layer.events.paint.callbacks) == listeners
+
+
+def test_a_layer_of_several_scales_is_no_painting(dock: SampleDock) -> None:
+    scales = [np.ones((16, 16), np.uint8), np.ones((8, 8), np.uint8)]
+    dock.session.viewer.add_labels(scales, multiscale=True)
+    assert dock.masks.painting.layer is None
+
+
+def test_a_model_that_was_not_told_diagnoses_can_be_asked_for_one(dock: SampleDock, runs: dict[str, RunFolder]) -> None:
+    """As the command can: cubes of a painted mask are then said to be of it."""
+    dock._diagnoses = ("melanoma", "nevus")  # of the study's crops
+    for name, offered in {"any": ["", "melanoma", "nevus"], "any plain": [""], "masked": [""]}.items():
+        choose(dock, runs[name])
+        assert [dock.diagnosis.itemData(row) for row in range(dock.diagnosis.count())] == offered
+        assert dock.diagnosis.isVisibleTo(dock) is (name == "any")
+    choose(dock, runs["any"])
+    pick(dock.diagnosis, "nevus")
+    assert dock.words()[-2:] == ["--diagnosis", "nevus"]
 
 
 def test_a_mask_that_cannot_be_written_is_said_and_nothing_starts(
