@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,16 @@ from typing import Any
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLineEdit, QWidget
 
 from napari_hsisynth.errors import InputError
-from napari_hsisynth.study.exchange import KINDS, check_target
+from napari_hsisynth.study import ImportReport, import_hsidermoscopy
+from napari_hsisynth.study.dataset import DatasetImport, import_dataset, is_data_set
+from napari_hsisynth.study.dataset.layout import CARD
+from napari_hsisynth.study.exchange import KINDS, AnnotationImport, check_target, import_annotations
 from napari_hsisynth.study.wavelengths import parse_wavelengths
 from napari_hsisynth.widgets.path_field import PathField
 from napari_hsisynth.widgets.study_forms import StudyForm
 
-#: The kind that brings its cubes along; all others bring annotations only.
-WITH_CUBES = "hsidermoscopy"
+#: The kinds that bring their cubes along, those of patients and synthetic ones; all others bring annotations only.
+WITH_CUBES, SYNTHETIC = "hsidermoscopy", "dataset"
 _IF_MARKED = {"leave the cube alone": "skip", "add the lesions": "merge", "replace them, keep a copy": "replace"}
 _WHICH = {"accepted ones": "accepted", "all, drafts too": "all"}
 _SOURCES = {
@@ -23,7 +27,9 @@ _SOURCES = {
     "coco": "a JSON file",
     "labelstudio": "its export as JSON",
     "labelme": "holds one JSON per picture",
+    SYNTHETIC: f"holds {CARD}",
 }
+_FOLDERS = (WITH_CUBES, "labelme", SYNTHETIC)
 
 
 def _chooser(parent: QWidget, choices: dict[str, str]) -> QComboBox:
@@ -40,16 +46,20 @@ class ImportForm(StudyForm):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Import", parent)
         self._study: Path | None = None
-        self.kind_box = _chooser(self, {KINDS[name].title: name for name in _SOURCES})
+        self.kind_box = _chooser(
+            self, {"synthetic data set" if name == SYNTHETIC else KINDS[name].title: name for name in _SOURCES}
+        )
         self.source = PathField("What to import", "", self)
         self.folder = PathField("Folder of the study", "a new folder, or a study", self)
         self.wavelengths = QLineEdit(self)
         self.wavelengths.setPlaceholderText("from wavelengths.csv, else 465:630:16")
         self.copy_cubes = QCheckBox("copy the cubes", self)
         self.if_marked = _chooser(self, _IF_MARKED)
-        self.annotator = QLineEdit(self)
+        self.annotator, self.set_name = QLineEdit(self), QLineEdit(self)
         self.annotator.setPlaceholderText("as the file says")
-        self.add("kind", self.kind_box, "HSIDermoscopy brings cubes and masks, the others annotations only")
+        self.set_name.setPlaceholderText("that of its folder")
+        kinds = "HSIDermoscopy brings cubes and masks, a synthetic data set what an export of one wrote, the others"
+        self.add("kind", self.kind_box, f"{kinds} annotations only")
         self.add("from", self.source, "For cubes: images/{DNCube,MMCube,OtherCube}/*.mat and masks/ in the same way")
         self.add("study", self.folder, "Where cubes are added, or a study is made; annotations need a study with cubes")
         self.add("bands (nm)", self.wavelengths, "Band centres in nm: 465,476,... or first:last:number of bands")
@@ -60,9 +70,10 @@ class ImportForm(StudyForm):
             self.annotator,
             "Whose work it is; kept apart from that of others",
         )
+        self.add("set name", self.set_name, "Of the synthetic set in the study: a folder below synthetic")
         for field in (self.source, self.folder):
             field.changed.connect(self.update_state)
-        for line in (self.wavelengths, self.annotator):
+        for line in (self.wavelengths, self.annotator, self.set_name):
             line.textChanged.connect(self.update_state)
         self.copy_cubes.toggled.connect(self.update_state)
         self.if_marked.currentIndexChanged.connect(self.update_state)
@@ -81,21 +92,26 @@ class ImportForm(StudyForm):
             self.folder.set_path(root)
 
     def _kind_changed(self, _index: int = 0) -> None:
-        with_cubes = self.kind == WITH_CUBES
+        with_cubes, synthetic = self.kind == WITH_CUBES, self.kind == SYNTHETIC
         for field in (self.wavelengths, self.copy_cubes):
             self.form.setRowVisible(field, with_cubes)
         for field in (self.if_marked, self.annotator):
-            self.form.setRowVisible(field, not with_cubes)
-        self.source.asks_for = "folder" if self.kind in (WITH_CUBES, "labelme") else "file"
+            self.form.setRowVisible(field, not with_cubes and not synthetic)
+        self.form.setRowVisible(self.set_name, synthetic)
+        self.source.asks_for = "folder" if self.kind in _FOLDERS else "file"
         self.source.line.setPlaceholderText(_SOURCES[self.kind])
         if not with_cubes and self.folder.path is None:
             self.set_study(self._study)
-        self.folder.line.setPlaceholderText("a new folder, or a study" if with_cubes else "a study with the cubes")
+        makes_one = with_cubes or synthetic
+        self.folder.line.setPlaceholderText("a new folder, or a study" if makes_one else "a study with the cubes")
         self.update_state()
 
     def words(self) -> list[str]:
         """``import KIND SRC STUDY``."""
         words = ["import", self.kind, str(self.source.path), str(self.folder.path)]
+        if self.kind == SYNTHETIC:
+            name = self.options()["name"]
+            return words + (["--name", name] if name else [])
         if self.kind != WITH_CUBES:
             options = self.options()
             words += [] if options["if_marked"] == "skip" else [f"--{options['if_marked']}"]
@@ -105,11 +121,24 @@ class ImportForm(StudyForm):
         return words + (["--copy"] if self.copy_cubes.isChecked() else [])
 
     def options(self) -> dict[str, Any]:
-        """Arguments of `import_hsidermoscopy`, or of `import_annotations`."""
+        """Arguments of `import_hsidermoscopy`, of `import_dataset`, or of `import_annotations`."""
+        if self.kind == SYNTHETIC:
+            return {"name": self.set_name.text().strip() or None}
         if self.kind != WITH_CUBES:
             return {"if_marked": self.if_marked.currentData(), "annotator": self.annotator.text().strip()}
         text = self.wavelengths.text().strip()
         return {"wavelengths_nm": parse_wavelengths(text) if text else None, "copy": self.copy_cubes.isChecked()}
+
+    def work(self) -> Callable[..., ImportReport | AnnotationImport | DatasetImport]:
+        """Return the import itself, to be called with ``progress`` and ``cancelled``."""
+        source, folder = self.source.path, self.folder.path
+        assert source is not None
+        assert folder is not None
+        if self.kind == WITH_CUBES:
+            return partial(import_hsidermoscopy, source, folder, **self.options())
+        if self.kind == SYNTHETIC:
+            return partial(_import_dataset, source, folder, **self.options())
+        return partial(import_annotations, self.kind, source, folder, **self.options())
 
     def check(self) -> None:
         """Look at paths and wavelengths; what is in them is looked at by the import itself."""
@@ -121,13 +150,26 @@ class ImportForm(StudyForm):
             raise InputError("has no folder images", where=source.name or str(source))
         if not source.exists():
             raise InputError("is not there", where=source.name)
+        if self.kind == SYNTHETIC and not is_data_set(source):
+            raise InputError("is no synthetic data set", where=source.name, fix=f"choose the folder with {CARD}")
+        makes_one = self.kind in (WITH_CUBES, SYNTHETIC)
         if folder is None:
-            raise InputError("choose a folder for the study" if with_cubes else "choose the study")
+            raise InputError("choose a folder for the study" if makes_one else "choose the study")
         if not (folder / "study.yaml").is_file():
-            if not with_cubes:
+            if not makes_one:
                 raise InputError("is no study", where=folder.name, fix="import its cubes first")
             self._new_folder(self.folder)
         self.options()
+
+
+def _import_dataset(source: Path, folder: Path, **options: Any) -> DatasetImport:
+    """As `import_dataset`, with advice for somebody who has a form and no flags."""
+    try:
+        return import_dataset(source, folder, **options)
+    except InputError as error:
+        if "--name" in error.fix:
+            raise InputError(error.what, where=error.where, fix="give it another set name") from error
+        raise
 
 
 class ExportForm(StudyForm):

@@ -26,10 +26,11 @@ from qtpy.QtWidgets import (
 from napari_hsisynth.composite import segmenter_view
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.phantom_study import make_phantom_study
-from napari_hsisynth.study import DIAGNOSIS_COLOURS, Diagnosis, ImportReport, Study, import_hsidermoscopy
+from napari_hsisynth.study import DIAGNOSIS_COLOURS, Diagnosis, ImportReport, Study
 from napari_hsisynth.study.adding import add_files
-from napari_hsisynth.study.exchange import AnnotationImport, ExportReport, export_annotations, import_annotations
-from napari_hsisynth.widgets.exchange_forms import WITH_CUBES, ExportForm, ImportForm
+from napari_hsisynth.study.dataset import DatasetImport
+from napari_hsisynth.study.exchange import AnnotationImport, ExportReport, export_annotations
+from napari_hsisynth.widgets.exchange_forms import SYNTHETIC, WITH_CUBES, ExportForm, ImportForm
 from napari_hsisynth.widgets.scroll_column import ScrollColumn, wrapping_label
 from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.study_forms import AddForm, DemoForm, NewForm, StudyForm
@@ -139,7 +140,7 @@ class StudyDock(QWidget):
         row.addWidget(self.open_other)
         tips = {
             "New": "Make an empty study",
-            "Import": "Make a study from a folder in the layout of HSIDermoscopy, or add annotations to one",
+            "Import": "Make a study from a folder of HSIDermoscopy or a synthetic data set, or add to one",
             "Export": "Write the annotations for COCO, Label Studio, labelme or as masks of HSIDermoscopy",
             "Demo": "Make a study of phantoms, simulated lesions with their true masks",
             "Add": "Add cubes from files to the open study",
@@ -298,28 +299,39 @@ class StudyDock(QWidget):
         self.open_study(study.root)
         self.show_form("Add")
 
-    def _start(self, name: str, work: Callable[..., Any], done: Callable[[Any], str], title: str) -> None:
+    def _start(
+        self, name: str, work: Callable[..., Any], done: Callable[[Any], str], title: str, unit: str = "cubes"
+    ) -> None:
         self.forms[name].setEnabled(False)
-        self.task.start(work, done, title=title)
+        self.task.start(work, done, title=title, unit=unit)
 
     def _start_import(self) -> None:
         form = self.forms["Import"]
         assert isinstance(form, ImportForm)
-        kind, source, folder, options = form.kind, form.source.path, form.folder.path, form.options()
-        assert source is not None
-        assert folder is not None
-
-        def work(**hooks: Any) -> ImportReport | AnnotationImport:
-            if kind == WITH_CUBES:
-                return import_hsidermoscopy(source, folder, **options, **hooks)
-            return import_annotations(kind, source, folder, **options, **hooks)
-
-        done = self._imported if kind == WITH_CUBES else self._annotations_imported
-        self._start("Import", work, done, f"importing {source.name}")
+        source = form.source.path
+        if source is None:
+            return
+        done: Callable[[Any], str] = self._annotations_imported
+        if form.kind == WITH_CUBES:
+            done = self._imported
+        elif form.kind == SYNTHETIC:
+            done = self._dataset_imported
+        unit = "files and cubes" if form.kind == SYNTHETIC else "cubes"
+        self._start("Import", form.work(), done, f"importing {source.name}", unit)
 
     def _imported(self, report: ImportReport) -> str:
         self.open_study(report.study.root)
         return " · ".join([f"✔ {report.imported} cubes imported", *report.notes])
+
+    def _dataset_imported(self, report: DatasetImport) -> str:
+        shown = self.session.study
+        if shown is None or shown.root != report.study.root:
+            self.open_study(report.study.root)
+        else:
+            self._close_forms()
+            self.session.crops_changed.emit()
+        told = f"{report.cubes:,} synthetic cubes, set {report.name}"
+        return " · ".join([f"✔ {told}, imported" if report.new else f"✔ {told}", *report.notes])
 
     def _annotations_imported(self, report: AnnotationImport) -> str:
         shown = self.session.study

@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from finished_runs import finished_run, synthetic_set
 from qtpy.QtCore import Qt, QThreadPool
 
 from napari_hsisynth import Cube, Study
+from napari_hsisynth.study.dataset import export_dataset
 from napari_hsisynth.study.exchange import export_annotations
+from napari_hsisynth.widgets.sample_dock import SampleDock
 from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.study_dock import StudyDock
 
@@ -137,3 +140,56 @@ def test_there_is_nothing_to_export_without_a_study(dock: StudyDock) -> None:
     dock.session.close_study()
     assert not dock.buttons["Export"].isEnabled()
     assert not dock.forms["Export"].isVisibleTo(dock)
+
+
+@pytest.fixture
+def data_set(study: Study, tmp_path: Path) -> Path:
+    """Two synthetic cubes of a study, exported."""
+    synthetic_set(study, finished_run(study, "vae"), np.eye(8, dtype=bool), "", count=2)
+    return export_dataset(study, tmp_path / "ours").path
+
+
+def test_a_synthetic_data_set_is_imported_and_seen_at_once(
+    dock: StudyDock, study: Study, data_set: Path, qtbot: Any
+) -> None:
+    sample = SampleDock(dock.session.viewer)
+    qtbot.addWidget(sample)
+    qtbot.waitUntil(lambda: len(sample.sets.counts) == 1, timeout=WAIT_MS)
+    dock.show_form("Import")
+    form = dock.forms["Import"]
+    form.kind_box.setCurrentIndex(form.kind_box.findData("dataset"))
+    assert form.source.asks_for == "folder"
+    assert form.folder.path == study.root
+    form.source.set_path(study.root)
+    assert "is no synthetic data set; choose the folder with datacard.json" in form.reason.text()
+    form.source.set_path(data_set)
+    assert form.command.command.endswith(f"import dataset {data_set} {study.root}")
+    form.set_name.setText("theirs")
+    assert form.command.command.endswith("--name theirs")
+    assert press(dock, form, qtbot).startswith("✔ 2 synthetic cubes, set theirs, imported · SYNTHETIC")
+    qtbot.waitUntil(lambda: sample.sets.counts.get("theirs") == 2, timeout=WAIT_MS)
+    assert not form.isVisibleTo(dock)
+    dock.show_form("Import")
+    assert "the study has it already" in press(dock, form, qtbot)
+    (study.root / "synthetic" / "theirs" / "datacard.json").unlink()
+    dock.show_form("Import")
+    assert press(dock, form, qtbot).endswith("another synthetic set of this name; give it another set name")
+    QThreadPool.globalInstance().waitForDone(5_000)
+
+
+def test_a_synthetic_data_set_makes_a_study_of_its_own(
+    dock: StudyDock, data_set: Path, tmp_path: Path, qtbot: Any
+) -> None:
+    dock.show_form("Import")
+    form = dock.forms["Import"]
+    form.kind_box.setCurrentIndex(form.kind_box.findData("dataset"))
+    form.source.set_path(data_set)
+    form.folder.set_path(tmp_path / "new")
+    damaged = next((data_set / "images").rglob("*.mat"))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-1])
+    assert press(dock, form, qtbot).startswith("✖ ")
+    assert not (tmp_path / "new").exists()
+    damaged.write_bytes(whole)
+    assert press(dock, form, qtbot).startswith("✔ 2 synthetic cubes, set ours, imported")
+    assert dock.session.study.root == tmp_path / "new"
