@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 from pictures_annotation import AnnotationPictures, prepare
+from pictures_generated import NAMES as GENERATED
+from pictures_generated import GeneratedPictures
 from pictures_window import PictureWindow, dock_class
 from scipy.ndimage import distance_transform_edt
 
@@ -34,6 +36,13 @@ def main() -> int:
     parser.add_argument(
         "--only-annotation", action="store_true", help="take those of annotating and cropping alone, without training"
     )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=GENERATED,
+        metavar="NAME",
+        help=f"take these alone, with a run of the study or one trained first: {', '.join(GENERATED)}",
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -43,7 +52,9 @@ def main() -> int:
         if not (folder / "study.yaml").exists():
             prepare(folder, per_class=6 if args.only_annotation else 24)
         tour = Tour(folder, args.out, args.size, args.theme)
-        if args.only_annotation:
+        if args.only:
+            GeneratedPictures(tour).take(args.only, args.minutes)
+        elif args.only_annotation:
             AnnotationPictures(tour).take()
         else:
             tour.take(args.only_cubes, args.minutes)
@@ -65,6 +76,7 @@ class Tour(PictureWindow):
         self.sample(run)
         self.compare()
         self.evaluate()
+        GeneratedPictures(self).take(GENERATED, minutes)
 
     def spectra_pictures(self) -> None:
         """Three regions of one lesion compared, absorbers laid over them, and the likeness of all pixels to a pin."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from PIL import Image
 
 #: Bytes; a picture of more gets 256 colours.
 _LARGEST = 300_000
+#: Moves of the mouse between two places of a drag.
+_STEPS = 8
 
 
 class PictureWindow:
@@ -84,6 +87,23 @@ class PictureWindow:
         self.move(y, x)
         native, place = self.place(y, x)
         QTest.mouseClick(native, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
+
+    def drag(self, *places) -> None:
+        """Press the button at the first (y, x), go through the others and let go at the last."""
+        from qtpy.QtCore import Qt
+        from qtpy.QtTest import QTest
+
+        self.move(*places[0])
+        left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        native, point = self.place(*places[0])
+        QTest.mousePress(native, left, none, point)
+        for first, second in pairwise(np.array(places)):
+            for part in np.linspace(0, 1, _STEPS):
+                _, point = self.place(*(first + part * (second - first)))
+                QTest.mouseMove(native, point)
+                self.rest(0.02)
+        QTest.mouseRelease(native, left, none, point)
+        self.rest(0.5)
 
     def press_key(self, key: str) -> None:
         from qtpy.QtTest import QTest
