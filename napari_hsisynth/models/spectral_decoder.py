@@ -61,6 +61,7 @@ class SpectralDecoder(nn.Module):
             return abundances
         if self.non_negative:
             abundances = F.softplus(abundances * self.spread[:, None, None] + self.shift[:, None, None])
-        # in half precision the sum would leave the subspace that the basis promises
+        # in bfloat16 the sum would leave the subspace that the basis promises; a GPU that may round to TF32, which has
+        # three more bits, leaves it 8 times less
         with torch.autocast(abundances.device.type, enabled=False):
             return F.conv2d(abundances, self.matrix[:, :, None, None], self.offset)

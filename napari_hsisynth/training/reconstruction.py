@@ -30,7 +30,7 @@ class Unlikeness(Protocol):
 
 def structural(images: Tensor, others: Tensor) -> Tensor:
     """L1 and multi-scale SSIM, the latter for values within three standard deviations; shape ()."""
-    apart = multi_scale_dissimilarity(images + _REACH, others + _REACH, data_range=2 * _REACH).mean()
+    apart = multi_scale_dissimilarity(images, others, data_range=2 * _REACH, lowest=-_REACH).mean()
     return _SHARE_OF_STRUCTURE * apart + (1 - _SHARE_OF_STRUCTURE) * (images.float() - others.float()).abs().mean()
 
 

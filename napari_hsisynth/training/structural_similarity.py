@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -25,7 +27,7 @@ def scale_weights(side_px: int) -> tuple[float, ...]:
     return tuple(weight / sum(_WEIGHTS[:count]) for weight in _WEIGHTS[:count])
 
 
-def similarity_of_scales(images: Tensor, others: Tensor, *, data_range: float) -> Tensor:
+def similarity_of_scales(images: Tensor, others: Tensor, *, data_range: float, lowest: float = 0.0) -> Tensor:
     """Similarity of two images at each scale, 1 where they are equal.
 
     At every scale but the coarsest, contrast and structure; at the coarsest, luminance as well.
@@ -36,6 +38,8 @@ def similarity_of_scales(images: Tensor, others: Tensor, *, data_range: float) -
         At least 11 px high and wide. In single precision whatever autocast says: variances are differences.
     data_range : float
         Between the smallest and the largest value that counts.
+    lowest : float
+        The smallest one, from which luminance is measured. Variances do not depend on it.
 
     Returns
     -------
@@ -51,13 +55,14 @@ def similarity_of_scales(images: Tensor, others: Tensor, *, data_range: float) -
             mean_a, mean_b, aa, bb, ab = _windowed(torch.stack([a, b, a * a, b * b, a * b]))
             similar = (2 * (ab - mean_a * mean_b) + second) / (aa - mean_a**2 + bb - mean_b**2 + second)
             if scale == count - 1:
-                similar = similar * (2 * mean_a * mean_b + first) / (mean_a**2 + mean_b**2 + first)
+                light_a, light_b = mean_a - lowest, mean_b - lowest
+                similar = similar * (2 * light_a * light_b + first) / (light_a**2 + light_b**2 + first)
             found.append(similar.mean(dim=(1, 2, 3)))
             a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
     return torch.stack(found, dim=1)
 
 
-def multi_scale_ssim(images: Tensor, others: Tensor, *, data_range: float) -> Tensor:
+def multi_scale_ssim(images: Tensor, others: Tensor, *, data_range: float, lowest: float = 0.0) -> Tensor:
     """Multi-scale structural similarity (n,), at most 1; parameters as of `similarity_of_scales`.
 
     The product over scales, each to the power of its weight; a negative similarity counts as 0.
@@ -67,31 +72,55 @@ def multi_scale_ssim(images: Tensor, others: Tensor, *, data_range: float) -> Te
     Wang, Simoncelli and Bovik, "Multiscale structural similarity for image quality assessment", 2003,
     doi:10.1109/ACSSC.2003.1292216.
     """
-    found = similarity_of_scales(images, others, data_range=data_range)
+    found = similarity_of_scales(images, others, data_range=data_range, lowest=lowest)
     weights = torch.tensor(scale_weights(min(images.shape[-2:])), device=found.device)
     return (found.clamp(min=0) ** weights).prod(dim=1)
 
 
-def multi_scale_dissimilarity(images: Tensor, others: Tensor, *, data_range: float) -> Tensor:
+def multi_scale_dissimilarity(images: Tensor, others: Tensor, *, data_range: float, lowest: float = 0.0) -> Tensor:
     """What multi-scale SSIM lacks to 1, to first order, (n,); parameters as of `similarity_of_scales`.
 
     The weighted sum over scales. The product itself has no gradient as long as nothing is alike at one scale, which is
     how every training begins.
     """
-    found = similarity_of_scales(images, others, data_range=data_range)
+    found = similarity_of_scales(images, others, data_range=data_range, lowest=lowest)
     weights = torch.tensor(scale_weights(min(images.shape[-2:])), device=found.device)
-    return (1 - found) @ weights
+    return ((1 - found) * weights).sum(dim=1)
 
 
 def _windowed(maps: Tensor) -> Tensor:
-    """Gaussian means (..., y - 10, x - 10) of maps (..., y, x)."""
-    # as products with band matrices: convolutions of single channels are ten times slower on a CPU
-    return _means(maps.shape[-2], maps.device) @ maps @ _means(maps.shape[-1], maps.device).T
+    """Gaussian means (..., y - 10, x - 10) of maps (..., y, x), to single precision.
+
+    On a CPU by products with band matrices: shifts take two to four times as long, and convolutions of single channels
+    ten times. A GPU may round the factors of a product to 11 bits (TF32, see `make_fabric`), which differences of means
+    do not survive, so there the maps are shifted and summed.
+    """
+    if maps.device.type == "cpu":
+        return _means(maps.shape[-2]) @ maps @ _means(maps.shape[-1]).T
+    return _shifted_sum(_shifted_sum(maps, -2), -1)
 
 
-def _means(side: int, device: torch.device) -> Tensor:
+def _shifted_sum(maps: Tensor, axis: int) -> Tensor:
+    """Gaussian means along an axis, which becomes 10 px shorter."""
+    shorter = maps.shape[axis] - _WINDOW_PX + 1
+    first, *further = _window()
+    means = first * maps.narrow(axis, 0, shorter)
+    for shift, weight in enumerate(further, start=1):
+        means = torch.add(means, maps.narrow(axis, shift, shorter), alpha=weight)
+    return means
+
+
+def _means(side: int) -> Tensor:
     """Matrix (side - 10, side) of Gaussian means along an axis."""
-    offset = torch.arange(side, device=device) - torch.arange(side - _WINDOW_PX + 1, device=device)[:, None]
+    rows = torch.arange(side - _WINDOW_PX + 1)
+    matrix = torch.zeros(len(rows), side)
+    for shift, weight in enumerate(_window()):
+        matrix[rows, rows + shift] = weight
+    return matrix
+
+
+def _window() -> list[float]:
+    """Weights of the Gaussian window along an axis, summing to 1."""
     middle = (_WINDOW_PX - 1) / 2
-    window = torch.exp(-(((offset - middle) / _SIGMA_PX) ** 2) / 2) * ((offset >= 0) & (offset < _WINDOW_PX))
-    return window / window.sum(dim=1, keepdim=True)
+    weights = [math.exp(-(((place - middle) / _SIGMA_PX) ** 2) / 2) for place in range(_WINDOW_PX)]
+    return [weight / sum(weights) for weight in weights]

@@ -1,10 +1,13 @@
 """The loss of FastGAN's decoders: structural similarity as it is defined, and LPIPS with weights that are on disk."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 import torchvision
 from skimage.metrics import structural_similarity
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 from torchmetrics.functional.image import (
     learned_perceptual_image_patch_similarity,
     multiscale_structural_similarity_index_measure,
@@ -14,6 +17,8 @@ from torchmetrics.functional.image import (
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.training.reconstruction import STRUCTURE, Perceptual, chosen, loss_of, structural, weights_file
 from napari_hsisynth.training.structural_similarity import (
+    _shifted_sum,
+    _windowed,
     multi_scale_dissimilarity,
     multi_scale_ssim,
     scale_weights,
@@ -89,11 +94,44 @@ def test_the_loss_is_what_the_product_lacks_to_one_where_images_are_nearly_alike
 def test_the_loss_has_a_gradient_where_the_product_has_none():
     images = a_pair(64)[0] - 0.5
     others = (-images).requires_grad_()  # unlike at every scale
-    assert multi_scale_ssim(images + 3, others + 3, data_range=6.0).sum() == 0
+    assert multi_scale_ssim(images, others, data_range=6.0, lowest=-3.0).sum() == 0
     (gradient,) = torch.autograd.grad(structural(others, images), others)
     assert gradient.isfinite().all()
     moved = others - 10 * gradient
     assert structural(moved, images) < structural(others, images)
+
+
+class Operations(TorchDispatchMode):
+    """Keeps the names of all operations."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, called, types, args=(), kwargs=None):
+        self.names.add(called.name())
+        return called(*args, **kwargs or {})
+
+
+def test_a_gpu_is_asked_for_no_product_whose_factors_it_may_round(monkeypatch):
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # knows no device without memory
+    images, others = (torch.randn(2, 3, 64, 64, device="meta") for _ in range(2))
+    with Operations() as seen:
+        structural(images, others)
+    assert not [name for name in seen.names if "mm" in name or "conv" in name]
+    on_cpu = torch.randn(3, 40, 64)
+    torch.testing.assert_close(_shifted_sum(_shifted_sum(on_cpu, -2), -1), _windowed(on_cpu))
+
+
+def test_luminance_is_measured_from_the_lowest_value_and_small_variances_survive():
+    images, others = (0.05 * torch.randn(2, 3, 64, 64) + 2 for _ in range(2))
+    exact = [one.double() + 3 for one in (images, others)]
+    expected = multiscale_structural_similarity_index_measure(
+        *exact, data_range=6.0, betas=scale_weights(64), reduction="none", normalize=None
+    )
+    found = multi_scale_ssim(images, others, data_range=6.0, lowest=-3.0)
+    torch.testing.assert_close(found.double(), expected, atol=1e-3, rtol=0)
+    assert found.max() <= 1
 
 
 def test_without_weights_the_structural_loss_is_taken_and_said(no_weights):
