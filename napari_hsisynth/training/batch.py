@@ -30,7 +30,10 @@ class Batch:
     first : int
         Where this process's rows begin among them.
     rgb : Tensor, shape (n, 3, y, x), optional
-        Photographs drawn along with the images, sRGB in [0, 1]; they show other lesions.
+        Drawn along with the images, sRGB in [0, 1]: photographs, or how training crops look that are drawn in an order
+        of their own, so that an image's own render may be among them.
+    rgb_classes : Tensor of int64, shape (n,), optional
+        Position of the diagnosis of what each of `rgb` shows; without it, that is not known.
     """
 
     images: Tensor
@@ -39,6 +42,7 @@ class Batch:
     total: int = 0
     first: int = 0
     rgb: Tensor | None = None
+    rgb_classes: Tensor | None = None
 
     def __post_init__(self) -> None:
         if not self.total:

@@ -140,7 +140,8 @@ class Training:
             order = batch_order(self.images, len(data), count, config.seed)
             batch = augment(data.batch(order, rank=rank, world=world))
             if photos is not None:
-                batch = replace(batch, rgb=photos.draw(self.images, count, rank=rank, world=world))
+                rgb, rgb_classes = photos.draw(self.images, count, rank=rank, world=world)
+                batch = replace(batch, rgb=rgb, rgb_classes=rgb_classes)
             scalars = recipe.step(batch)
             sums = {name: value + sums.get(name, 0) for name, value in scalars.items()}
             summed += 1

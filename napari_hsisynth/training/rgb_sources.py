@@ -20,8 +20,16 @@ from napari_hsisynth.training.seeds import derive
 class RGBSource(Protocol):
     """Gives RGB images in an order that depends on the run's seed and the images shown so far alone."""
 
-    def draw(self, images: int, count: int, *, rank: int = 0, world: int = 1) -> Tensor:
-        """As many sRGB images in [0, 1], (n, 3, y, x), as `count` from `images` on, or one process's share of them."""
+    def draw(self, images: int, count: int, *, rank: int = 0, world: int = 1) -> tuple[Tensor, Tensor | None]:
+        """As many images as `count` from `images` on, or one process's share of them.
+
+        Returns
+        -------
+        Tensor, shape (n, 3, y, x)
+            sRGB in [0, 1].
+        Tensor of int64, shape (n,), or None
+            Their classes, if these are known.
+        """
 
 
 class PhotoSource:
@@ -43,7 +51,7 @@ class PhotoSource:
             self._images = self._images.to(device)
         self._seed, self._device = seed, device
 
-    def draw(self, images: int, count: int, *, rank: int = 0, world: int = 1) -> Tensor:
+    def draw(self, images: int, count: int, *, rank: int = 0, world: int = 1) -> tuple[Tensor, None]:
         """As `RGBSource`."""
         share = slice(rank * (count // world), (rank + 1) * (count // world))
         order = torch.from_numpy(batch_order(images, len(self._images), count, derive(self._seed, "photos")))[share]
@@ -52,7 +60,7 @@ class PhotoSource:
         drawn = self._images[order.to(self._images.device)].to(self._device).float() / 255
         for axis, flip in zip((-2, -1), flips.unbind(1), strict=True):
             drawn = torch.where(flip[:, None, None, None], drawn.flip(axis), drawn)
-        return drawn
+        return drawn, None
 
 
 class OtherRenders:
@@ -73,9 +81,8 @@ class OtherRenders:
     def __init__(self, data: DeviceData, seed: int, recipe: Any, augment: Callable[[Batch], Batch]) -> None:
         self._data, self._seed, self._recipe, self._augment = data, seed, recipe, augment
 
-    def draw(self, images: int, count: int, *, rank: int = 0, world: int = 1) -> Tensor:
+    def draw(self, images: int, count: int, *, rank: int = 0, world: int = 1) -> tuple[Tensor, Tensor]:
         """As `RGBSource`."""
         order = batch_order(images, len(self._data), count, derive(self._seed, "other renders"))
-        batch = self._data.batch(order, rank=rank, world=world)
-        rendered: Tensor = self._recipe.render(self._augment(batch).images)
-        return rendered
+        batch = self._augment(self._data.batch(order, rank=rank, world=world))
+        return self._recipe.render(batch.images), batch.classes

@@ -226,6 +226,42 @@ def test_a_spectral_basis_holds_what_is_made(name, basis):
         assert recipe.validate(a_batch(seed=3), 0)["error"] < 0.3
 
 
+@pytest.mark.parametrize("pool_size", [0, 3])
+def test_every_network_of_cyclegan_is_told_the_class_of_what_it_sees(pool_size):
+    recipe = made("cyclegan", classes=2, pool_size=pool_size)
+    told = []
+
+    def of_colour(name, channels):
+        """A network that keeps the colour of what it sees, and notes that and what it is told."""
+        weight = torch.nn.Parameter(torch.ones(()))
+
+        def network(images, classes):
+            dark = images.flatten(1).mean(dim=1) < (0 if name == "rgb_critic" else 0.5)
+            told.append((name, dark.long(), classes))
+            return weight * images.mean(dim=1, keepdim=True).expand(-1, channels, -1, -1)
+
+        return network, weight
+
+    weights = {}
+    for name, channels in {"to_cube": BANDS, "to_rgb": 3, "cube_critic": 1, "rgb_critic": 1}.items():
+        network, weights[name] = of_colour(name, channels)
+        setattr(recipe, name, network)
+    recipe.generators = torch.nn.ParameterList([weights["to_cube"], weights["to_rgb"]])
+    recipe.critics = torch.nn.ParameterList([weights["cube_critic"], weights["rgb_critic"]])
+    recipe.optimisers = {
+        name: torch.optim.SGD(getattr(recipe, name).parameters(), lr=0.0) for name in ("generators", "critics")
+    }
+    for _ in range(4):
+        batch = a_batch(classes=2)
+        cubes = (1 - batch.classes).float()[:, None, None, None].expand_as(batch.images)  # class 0 is bright
+        others = 1 - batch.classes  # the RGB images are of the other class, every one
+        rgb = (1 - others).float()[:, None, None, None].expand(-1, 3, 16, 16)
+        recipe.step(Batch(cubes, batch.masks, batch.classes, rgb=rgb, rgb_classes=others))
+    for name, seen, classes in told:
+        assert seen.equal(classes), name
+    assert len(told) == 4 * (4 + 2 + 4)
+
+
 def test_nothing_is_compiled_that_has_to_be_differentiated_twice(monkeypatch):
     compiled = []
     monkeypatch.setattr(torch, "compile", lambda network: compiled.append(network) or network)
@@ -277,22 +313,29 @@ def numbered(first, count):
     return torch.arange(first, first + count).float()[:, None, None, None]
 
 
+def exchanged(pool, fresh, chance):
+    """What a pool gives for images whose class is their number; each must come out with its own."""
+    images, classes = pool.exchange(fresh, fresh.flatten().long(), chance)
+    assert classes.equal(images.flatten().long())
+    return images
+
+
 def test_a_pool_gives_what_it_kept_in_exchange():
     pool = ImagePool(2)
     always, never = torch.tensor([[0.1, 0.9]]), torch.tensor([[0.9, 0.9]])
-    assert pool.exchange(numbered(0, 3), torch.cat([never] * 3)).flatten().tolist() == [0, 1, 2]
-    assert pool.exchange(numbered(3, 1), always).item() == 1  # the second of those kept
-    assert pool.exchange(numbered(4, 1), never).item() == 4
-    assert pool.exchange(numbered(5, 1), always).item() == 3
+    assert exchanged(pool, numbered(0, 3), torch.cat([never] * 3)).flatten().tolist() == [0, 1, 2]
+    assert exchanged(pool, numbered(3, 1), always).item() == 1  # the second of those kept
+    assert exchanged(pool, numbered(4, 1), never).item() == 4
+    assert exchanged(pool, numbered(5, 1), always).item() == 3
     assert len(pool) == 2
-    assert ImagePool(0).exchange(numbered(0, 2), torch.zeros(2, 2)).flatten().tolist() == [0, 1]
+    assert exchanged(ImagePool(0), numbered(0, 2), torch.zeros(2, 2)).flatten().tolist() == [0, 1]
 
 
 def test_a_pool_keeps_copies():
     pool, fresh = ImagePool(1), numbered(1, 1)
-    pool.exchange(fresh, torch.zeros(1, 2))
+    exchanged(pool, fresh, torch.zeros(1, 2))
     fresh.zero_()
-    assert pool.exchange(numbered(2, 1), torch.zeros(1, 2)).item() == 1
+    assert exchanged(pool, numbered(2, 1), torch.zeros(1, 2)).item() == 1
 
 
 @pytest.mark.parametrize(("model", "preset"), [(m, p) for m in ("shs-gan", "cyclegan") for p in PRESETS[m]])

@@ -133,24 +133,26 @@ def test_a_resumed_run_wants_the_photographs_it_began_with(study, small, photos,
 
 def test_other_renders_come_in_an_order_of_their_own(study):
     images = load_images(study, {"train"}, image_size=16)
-    data = DeviceData(images, Normalisation.fit(images.images), (), torch.device("cpu"))
+    data = DeviceData(images, Normalisation.fit(images.images), ("nevus", "melanoma"), torch.device("cpu"))
 
     class Recipe:
         def render(self, images):
             return images[:, :3]
 
     plain = OtherRenders(data, 0, Recipe(), torch.nn.Identity())
-    whole, rendered = data.everything().images, plain.draw(0, len(data))
-    order = [next(i for i, image in enumerate(whole) if image[:3].equal(one)) for one in rendered]
+    whole, (rendered, classes) = data.everything(), plain.draw(0, len(data))
+    order = [next(i for i, image in enumerate(whole.images) if image[:3].equal(one)) for one in rendered]
+    assert classes.equal(whole.classes[order])
+    assert len(set(classes.tolist())) == 2
     assert sorted(order) == list(range(len(data)))
     assert order != sorted(order)
     augmented = OtherRenders(data, 0, Recipe(), Augmentation())
     torch.manual_seed(0)
-    one = augmented.draw(4, 4)
+    one, _ = augmented.draw(4, 4)
     parts = []
     for rank in (0, 1):
         torch.manual_seed(0)
-        parts.append(augmented.draw(4, 4, rank=rank, world=2))
+        parts.append(augmented.draw(4, 4, rank=rank, world=2)[0])
     assert torch.cat(parts).equal(one)
 
 

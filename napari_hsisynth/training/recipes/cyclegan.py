@@ -127,18 +127,22 @@ class CycleGANRecipe:
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """One step of both generators, then one of both critics."""
         rgb = self.view.told(batch)
-        cubes, seen, scalars = self._generator_step(batch, rgb)
-        scalars |= self._critic_step(batch, rgb, cubes, seen)
+        told_rgb = batch.classes if batch.rgb_classes is None else batch.rgb_classes
+        cubes, seen, scalars = self._generator_step(batch, rgb, told_rgb)
+        scalars |= self._critic_step(batch, rgb, told_rgb, cubes, seen)
         self._slow_down(batch.total)
         return scalars
 
-    def _generator_step(self, batch: Batch, rgb: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Return the cubes and the RGB images made, without gradients, and scalars."""
+    def _generator_step(self, batch: Batch, rgb: Tensor, told_rgb: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Return the cubes and the RGB images made, without gradients, and scalars.
+
+        What is made of an image is of its class: `told_rgb` is that of `rgb`.
+        """
         config, told = self.config, batch.classes
         with self.fabric.autocast():
-            cubes, seen = self.to_cube(rgb, told), self.to_rgb(batch.images, told)
-            rgb_again, cubes_again = self.to_rgb(cubes, told), self.to_cube(seen, told)
-            scores = self.cube_critic(cubes, told), self.rgb_critic(_signed(seen), told)
+            cubes, seen = self.to_cube(rgb, told_rgb), self.to_rgb(batch.images, told)
+            rgb_again, cubes_again = self.to_rgb(cubes, told_rgb), self.to_cube(seen, told)
+            scores = self.cube_critic(cubes, told_rgb), self.rgb_critic(_signed(seen), told)
         cycle_error = (cubes_again - batch.images).abs().mean() + (_signed(rgb_again) - _signed(rgb)).abs().mean()
         rgb_error = self.view.map.error(cubes, rgb)
         loss = sum(map(least_squares_generator_loss, scores)) + config.cycle_weight * cycle_error
@@ -154,13 +158,14 @@ class CycleGANRecipe:
         self.average.update(self.plain_to_cube)
         return cubes.detach(), seen.detach(), {"generator_loss": loss.detach(), **scalars}
 
-    def _critic_step(self, batch: Batch, rgb: Tensor, cubes: Tensor, seen: Tensor) -> dict[str, Tensor]:
-        cubes = self.pools["cubes"].exchange_all(self.fabric, cubes, batch)
-        seen = self.pools["rgb"].exchange_all(self.fabric, seen, batch)
+    def _critic_step(
+        self, batch: Batch, rgb: Tensor, told_rgb: Tensor, cubes: Tensor, seen: Tensor
+    ) -> dict[str, Tensor]:
+        cubes, told_cubes = self.pools["cubes"].exchange_all(self.fabric, cubes, told_rgb, batch)
+        seen, told_seen = self.pools["rgb"].exchange_all(self.fabric, seen, batch.classes, batch)
         with self.fabric.autocast():
-            real, fake = self.cube_critic(batch.images, batch.classes), self.cube_critic(cubes, batch.classes)
-            real_rgb = self.rgb_critic(_signed(rgb), batch.classes)
-            fake_rgb = self.rgb_critic(_signed(seen), batch.classes)
+            real, fake = self.cube_critic(batch.images, batch.classes), self.cube_critic(cubes, told_cubes)
+            real_rgb, fake_rgb = self.rgb_critic(_signed(rgb), told_rgb), self.rgb_critic(_signed(seen), told_seen)
         loss = least_squares_critic_loss(real, fake) + least_squares_critic_loss(real_rgb, fake_rgb)
         descend(self.fabric, self.critics, self.optimisers["critics"], loss)
         return {"loss": loss.detach(), "real_score": real.detach().mean(), "fake_score": fake.detach().mean()}
