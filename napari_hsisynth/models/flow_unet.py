@@ -103,7 +103,7 @@ class FlowUNet(nn.Module):
     @torch.no_grad()
     def set_covariance(self, covariance: Tensor) -> None:
         """Take the covariance (channels, channels) of the training spectra, whose mean is 0."""
-        variances, axes = torch.linalg.eigh(covariance.double().cpu())
+        variances, axes = torch.linalg.eigh(covariance.cpu().double())
         self.axes.copy_(axes)
         self.variances.copy_(variances.clamp_min(_LEAST_VARIANCE))
 
@@ -163,6 +163,8 @@ class FlowUNet(nn.Module):
             embedded = embedded + self.class_embedding(torch.where(told, classes, unknown))
         height, width = images.shape[-2:]
         padded = F.pad(images, (0, -width % self.multiple_px, 0, -height % self.multiple_px))
-        blocks = F.pixel_unshuffle(padded, self.patch_px).contiguous(memory_format=torch.channels_last)
+        blocks = F.pixel_unshuffle(padded, self.patch_px)
+        if blocks.device.type != "mps":  # whose convolutions want them as they are
+            blocks = blocks.contiguous(memory_format=torch.channels_last)
         (velocity,) = self.unet(blocks, _TIME_STEPS * time, embedded, return_dict=False)
         return known + F.pixel_shuffle(velocity, self.patch_px)[..., :height, :width]

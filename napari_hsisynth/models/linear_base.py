@@ -31,10 +31,11 @@ class LinearBase(nn.Module):
     @torch.no_grad()
     def fit(self, rgb: Tensor, maps: Tensor) -> None:
         """Set the map to the least-squares one between pixels: sRGB (n, 3) and what they should become, (n, maps)."""
-        linear = srgb_decode(rgb.double().cpu())
+        # on the CPU, for Apple's GPUs have no double precision
+        linear = srgb_decode(rgb.cpu().double())
         factors = torch.cat([linear, torch.ones_like(linear[:, :1])], dim=1)
         # by the pseudo-inverse: grey images leave three of the four factors without a meaning of their own
-        found = torch.linalg.pinv(factors) @ maps.double().cpu()
+        found = torch.linalg.pinv(factors) @ maps.cpu().double()
         self.matrix.copy_(found[:3].T)
         self.offset.copy_(found[3])
 

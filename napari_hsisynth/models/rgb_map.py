@@ -70,7 +70,7 @@ class RGBMap(nn.Module):
         white : float
             Camera value of a flat spectrum that is shown as white.
         """
-        weights, offset, scale = (one.double().cpu() for one in (weights, offset, scale))
+        weights, offset, scale = (one.cpu().double() for one in (weights, offset, scale))
         self.matrix.copy_(weights * scale / white)
         self.offset.copy_(weights @ offset / white)
         self.white.fill_(white)

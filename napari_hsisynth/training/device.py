@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import torch
+from torch import nn
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.training.single_process import SingleProcess
@@ -80,6 +81,13 @@ def make_fabric(device: str, precision: str, *, devices: int = 1, num_nodes: int
     )
     fabric.launch()
     return fabric
+
+
+def place(network: nn.Module, device: torch.device) -> None:
+    """Move a network of 2-D convolutions to a device, channels innermost where that makes them faster."""
+    network.to(device)
+    if device.type != "mps":
+        network.to(memory_format=torch.channels_last)
 
 
 def is_first_process() -> bool:

@@ -72,12 +72,12 @@ class ImagePool:
         chance = torch.rand(batch.total, 2)  # of the CPU's generator: the numbers are looked at there
         if fabric.world_size == 1:
             return self.exchange(fresh, classes, chance)
-        gathered = []
+        everything = []
         for own in (fresh, classes):
-            everything = own.new_zeros(batch.total, *own.shape[1:])
-            everything[batch.rows] = own
-            gathered.append(fabric.all_reduce(everything, reduce_op="sum"))
-        images, numbers = self.exchange(*gathered, chance)
+            gathered = own.new_zeros(batch.total, *own.shape[1:])
+            gathered[batch.rows] = own
+            everything.append(fabric.all_reduce(gathered, reduce_op="sum"))
+        images, numbers = self.exchange(everything[0], everything[1], chance)
         return images[batch.rows], numbers[batch.rows]
 
     def state(self) -> dict[str, Any]:

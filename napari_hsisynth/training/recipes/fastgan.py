@@ -14,6 +14,7 @@ from napari_hsisynth.models.fastgan_critic import FastGANCritic, Seen, quarter
 from napari_hsisynth.training.batch import Batch
 from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config import FastGANConfig
+from napari_hsisynth.training.device import place
 from napari_hsisynth.training.ema import Average
 from napari_hsisynth.training.losses import generator_loss
 from napari_hsisynth.training.normalisation import Normalisation
@@ -77,14 +78,14 @@ class FastGANRecipe:
 
     def to(self, device: torch.device) -> None:
         """Move the averaged generator to `device`."""
-        _place(self.average.network, device)
+        place(self.average.network, device)
 
     def setup(self, fabric: Any) -> None:
         """Move everything to Fabric's device and make the optimisers."""
         self.fabric = fabric
         config = self.config
         for network in (self.plain_generator, self.plain_critic, self.average.network):
-            _place(network, fabric.device)
+            place(network, fabric.device)
         self.augmentation.to(fabric.device)
         if config.compile:
             self.generator = torch.compile(self.plain_generator)
@@ -242,13 +243,6 @@ class FastGANRecipe:
             optimiser.load_state_dict(state["optimisers"][name])
         self._compare_by(str(state["compared_by"]))
         self.augmentation.load_state(state, self.device)
-
-
-def _place(network: nn.Module, device: torch.device) -> None:
-    """Move a network to a device, with the layout of weights that its convolutions are fastest with."""
-    network.to(device)
-    if device.type in ("cpu", "cuda"):
-        network.to(memory_format=torch.channels_last)
 
 
 def shrunk(images: Tensor, side: int) -> Tensor:

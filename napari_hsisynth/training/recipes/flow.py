@@ -13,6 +13,7 @@ from napari_hsisynth.models.flow_unet import FlowUNet
 from napari_hsisynth.training.batch import Batch, average_gradients
 from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config.flow import FlowConfig
+from napari_hsisynth.training.device import place
 from napari_hsisynth.training.ema import Average
 from napari_hsisynth.training.flow_matching import follow, on_the_way, shifted, time_shift
 from napari_hsisynth.training.labelled_augmentation import LabelledAugmentation
@@ -74,14 +75,14 @@ class FlowRecipe:
 
     def to(self, device: torch.device) -> None:
         """Move the averaged network, the spectral basis and what augmentation knows to `device`."""
-        self.average.network.to(device, memory_format=torch.channels_last)
+        place(self.average.network, device)
         self.spectra.to(device)
         self.augmentation.to(device)
 
     def setup(self, fabric: Any) -> None:
         """Move everything to Fabric's device and make the optimiser."""
         self.fabric = fabric
-        self.plain.to(fabric.device, memory_format=torch.channels_last)
+        place(self.plain, fabric.device)
         self.network = torch.compile(self.plain) if self.config.compile else self.plain
         self.optimiser = torch.optim.Adam(self.plain.parameters(), lr=self.config.lr, betas=(0.9, 0.99))
         self.to(fabric.device)
@@ -90,7 +91,8 @@ class FlowRecipe:
         """Fit the spectral basis, if there is one, the covariance of spectra, and the units of augmentation."""
         self.augmentation.fit(normalisation)
         warnings = fit_basis([self.spectra], spectra, normalisation)
-        pixels = self.coordinates(spectra.to(self.device)[:, :, None, None])[:, :, 0, 0].double()
+        pixels = self.coordinates(spectra.to(self.device)[:, :, None, None])[:, :, 0, 0]
+        pixels = pixels.cpu().double()  # Apple's GPUs have no double precision
         for network in (self.plain, self.average.network):
             network.set_covariance(pixels.T @ pixels / len(pixels))
         return warnings

@@ -48,7 +48,7 @@ class View:
     def fit(self, spectra: Tensor, normalisation: Normalisation) -> None:
         """Fix white by normalised training spectra (n, bands), and so the map."""
         assert self._weights is not None, "set_wavelengths comes first"
-        values = spectra.double().cpu().numpy() * normalisation.scale + normalisation.offset
+        values = spectra.cpu().double().numpy() * normalisation.scale + normalisation.offset
         brightest = (values @ self._weights.T).max(axis=1)
         white = float(np.quantile(brightest, _WHITE_QUANTILE))
         of_camera = (self._weights, normalisation.offset, normalisation.scale)
@@ -89,7 +89,7 @@ def fit_base(generators: Iterable[nn.Module], view: View, spectra: Tensor) -> No
             continue
         maps = spectra
         if decoder.fixed:  # the regression of a projection is the projection of the regression
-            maps = (spectra - decoder.offset) @ torch.linalg.pinv(decoder.matrix).T
+            maps = (spectra - decoder.offset).cpu() @ torch.linalg.pinv(decoder.matrix.cpu()).T
         base.fit(view.of(spectra[:, :, None, None])[:, :, 0, 0], maps)
 
 
