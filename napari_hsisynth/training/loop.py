@@ -29,6 +29,7 @@ from napari_hsisynth.training.recipes import Recipe
 from napari_hsisynth.training.reporting import Report
 from napari_hsisynth.training.rgb_sources import OtherRenders, RGBSource
 from napari_hsisynth.training.roll_back import MOST_ROLL_BACKS, slowed
+from napari_hsisynth.training.running_means import RunningMeans
 from napari_hsisynth.training.seeds import derive
 
 #: Samples, and pairs of original and reconstruction, in a preview; and their largest side, px.
@@ -110,8 +111,7 @@ class Training:
             self.report.warn("the device has no room for all images: each batch is brought to it, which takes longer")
         augment = Augmentation().to(fabric.device) if config.augment else torch.nn.Identity()
         saved_at = self.images if self.images else -1
-        sums: dict[str, Tensor] = {}
-        summed = 0
+        means = RunningMeans()
         if not self.images:
             if "rgb" in recipe.needs:
                 cast(Any, recipe).set_wavelengths(self.train.wavelengths_nm)
@@ -143,17 +143,14 @@ class Training:
                 rgb, rgb_classes = photos.draw(self.images, count, rank=rank, world=world)
                 batch = replace(batch, rgb=rgb, rgb_classes=rgb_classes)
             scalars = recipe.step(batch)
-            sums = {name: value + sums.get(name, 0) for name, value in scalars.items()}
-            summed += 1
+            means.add(scalars)
             before, self.images = self.images, self.images + count
             self.steps += 1
             at_end = self.images == config.max_images
             if writes:
                 self.guard.add(scalars)
                 if self.report.due or at_end:
-                    # the means since the last report; waits for the device
-                    self._report({name: float(value) / summed for name, value in sums.items()})
-                    sums, summed = {}, 0
+                    self._report(means.take())  # since the last report; waits for the device
 
             preview = at_end or _crossed(before, self.images, config.preview_every)
             save = at_end or _crossed(before, self.images, config.checkpoint_every)
@@ -163,7 +160,7 @@ class Training:
             if writes and preview and not trouble:
                 trouble = self._preview(draw, held_out if len(held_out) else data)
             if self._roll_back(trouble):
-                sums, summed, saved_at = {}, 0, self.images
+                means, saved_at = RunningMeans(), self.images
             elif writes and save:
                 self._save(draw, held_out)
                 saved_at = self.images

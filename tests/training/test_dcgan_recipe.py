@@ -94,8 +94,9 @@ def test_the_generator_moves_once_in_n_critic_steps():
     moved = []
     for _ in range(6):
         before = recipe.plain_generator.from_noise.weight.detach().clone()
-        recipe.step(a_batch(recipe))
+        scalars = recipe.step(a_batch(recipe))
         moved.append(not torch.equal(before, recipe.plain_generator.from_noise.weight))
+        assert ("generator_loss" in scalars) == any(moved)  # there is none before its first step
     assert moved == [False, False, True] * 2
     assert recipe.average.steps == 2
 

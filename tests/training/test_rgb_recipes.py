@@ -276,8 +276,9 @@ def test_the_generator_of_shs_gan_moves_once_in_n_critic_steps():
     moved = []
     for number in range(6):
         before = recipe.plain_generator.last.bias.detach().clone()
-        recipe.step(a_batch(seed=number))
+        scalars = recipe.step(a_batch(seed=number))
         moved.append(not before.equal(recipe.plain_generator.last.bias))
+        assert ({"generator_loss", "rgb_error"} <= scalars.keys()) == any(moved)  # there are none before its first step
     assert moved == [False, False, True] * 2
     assert recipe.average.steps == 2
 

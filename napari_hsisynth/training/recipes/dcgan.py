@@ -71,7 +71,8 @@ class DCGANRecipe:
         self.critic: Any = self.plain_critic
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
         self.steps = 0
-        self.last_generator_loss = torch.zeros(())
+        #: scalars of the generator's last step; none before the first
+        self.last: dict[str, Tensor] = {}
         self.augmentation = CriticAugmentation(bands, config.diff_augment)
         self.fabric: Any = None
 
@@ -92,7 +93,6 @@ class DCGANRecipe:
             network.to(fabric.device)
             if fabric.device.type == "cuda":
                 network.to(memory_format=torch.channels_last)
-        self.last_generator_loss = self.last_generator_loss.to(fabric.device)
         self.augmentation.to(fabric.device)
         if config.compile:
             self.generator = torch.compile(self.plain_generator)
@@ -113,8 +113,8 @@ class DCGANRecipe:
         scalars = self._critic_step(batch)
         self.steps += 1
         if self.steps % self.config.n_critic == 0:
-            self.last_generator_loss = self._generator_step(batch)
-        return scalars | {"generator_loss": self.last_generator_loss}
+            self.last = {"generator_loss": self._generator_step(batch)}
+        return scalars | self.last
 
     def _critic_step(self, batch: Batch) -> dict[str, Tensor]:
         config, scalars = self.config, {}
@@ -187,7 +187,7 @@ class DCGANRecipe:
             "average_steps": self.average.steps,
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "steps": self.steps,
-            "last_generator_loss": self.last_generator_loss,
+            "last": dict(self.last),
             **self.augmentation.state(),
         }
 
@@ -200,5 +200,5 @@ class DCGANRecipe:
         for name, optimiser in self.optimisers.items():  # none where samples are only drawn
             optimiser.load_state_dict(state["optimisers"][name])
         self.steps = int(state["steps"])
-        self.last_generator_loss = state["last_generator_loss"].to(self.device)
+        self.last = {name: value.to(self.device) for name, value in state.get("last", {}).items()}
         self.augmentation.load_state(state, self.device)

@@ -65,12 +65,9 @@ class SHSGANRecipe:
         self.view = View(config.camera, bands)
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
         self.steps = 0
-        #: scalars of the generator's last step
-        self.last = {name: torch.zeros(()) for name in self._scalars()}
+        #: scalars of the generator's last step; none before the first
+        self.last: dict[str, Tensor] = {}
         self.fabric: Any = None
-
-    def _scalars(self) -> list[str]:
-        return ["generator_loss", "rgb_error", *(["paired_error"] if self.config.paired_weight else [])]
 
     @property
     def device(self) -> torch.device:
@@ -90,7 +87,6 @@ class SHSGANRecipe:
             network.to(fabric.device)
             if fabric.device.type == "cuda" and network is not self.critic:
                 network.to(memory_format=torch.channels_last)
-        self.last = {name: value.to(fabric.device) for name, value in self.last.items()}
         if self.config.compile:
             self.generator = torch.compile(self.plain_generator)
         for name, network in (("generator", self.plain_generator), ("critic", self.critic)):
