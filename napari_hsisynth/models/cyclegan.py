@@ -122,7 +122,8 @@ class PatchCritic(nn.Module):
     strided : {1, 2, 3}
         Layers of stride 2: each patch has `RECEPTIVE_FIELDS_PX` of them.
     classes : int
-        Diagnoses that it is told, by a learned vector that is added to the first features; 1 for none.
+        Diagnoses that it is told, by projection of each patch's last features on a learned vector (Miyato and Koyama
+        2018, arXiv 1802.05637), behind all norms, which would take it away; 1 for none.
 
     Examples
     --------
@@ -133,9 +134,7 @@ class PatchCritic(nn.Module):
 
     def __init__(self, channels: int, *, width: int = 64, strided: int = 3, classes: int = 1) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, width, 4, stride=2, padding=1)
-        self.of_class = nn.Embedding(classes, width) if classes > 1 else None
-        layers: list[nn.Module] = [nn.LeakyReLU(_SLOPE)]
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.LeakyReLU(_SLOPE)]
         incoming = width
         for level in range(1, strided + 1):
             wide = min(2**level, 8) * width
@@ -143,15 +142,21 @@ class PatchCritic(nn.Module):
             layers += [nn.Conv2d(incoming, wide, 4, stride=stride, padding=1), nn.InstanceNorm2d(wide)]
             layers += [nn.LeakyReLU(_SLOPE)]
             incoming = wide
-        self.further = nn.Sequential(*layers, nn.Conv2d(incoming, 1, 4, padding=1))
+        self.features = nn.Sequential(*layers)
+        self.scores = nn.Conv2d(incoming, 1, 4, padding=1)
+        self.of_class = nn.Embedding(classes, incoming) if classes > 1 else None
         _first_weights(self)
+        if self.of_class is not None:
+            nn.init.normal_(self.of_class.weight, 0.0, INITIAL_STD)
 
     def forward(self, images: Tensor, classes: Tensor) -> Tensor:
         """Scores (n, 1, rows, columns), near 1 for real patches, of images (n, channels, y, x) of classes (n,)."""
-        features = self.first(images)
+        features = self.features(images)
+        scores = self.scores(features)
         if self.of_class is not None:
-            features = features + self.of_class(classes)[:, :, None, None]
-        return self.further(features).float()
+            along = (self.of_class(classes)[:, :, None, None] * features).sum(dim=1, keepdim=True)
+            scores = scores + F.avg_pool2d(along, 4, stride=1, padding=1)  # over what the last convolution sees
+        return scores.float()
 
 
 def strided_for(image_size: int) -> int:

@@ -73,11 +73,20 @@ def test_the_u_net_has_a_level_for_each_halving_down_to_four_pixels():
     assert [RGBUNet(bands=1, image_size=side, width=4).depth for side in (16, 64, 256, 1024)] == [2, 4, 5, 5]
 
 
+@pytest.mark.parametrize("side", [16, 64, 128])
+def test_a_new_patch_critic_hears_the_class_and_still_sees_the_image(side):
+    torch.manual_seed(0)
+    critic = PatchCritic(16, width=16, strided=strided_for(side), classes=2)
+    images = torch.randn(8, 16, side, side)
+    plain, other = (critic(images, torch.full((8,), number)) for number in (0, 1))
+    assert 0.02 < (plain - other).std() / plain.std() < 1  # from patch to patch, not for all alike
+
+
 @pytest.mark.parametrize("strided", RECEPTIVE_FIELDS_PX)
 def test_a_patch_is_as_large_as_it_is_said_to_be(strided):
-    critic = PatchCritic(1, width=2, strided=strided)
+    critic = PatchCritic(1, width=2, strided=strided, classes=2)
     # an InstanceNorm lets every pixel count a little: without it the convolutions alone decide
-    critic.further = nn.Sequential(*(m for m in critic.further if not isinstance(m, nn.InstanceNorm2d)))
+    critic.features = nn.Sequential(*(m for m in critic.features if not isinstance(m, nn.InstanceNorm2d)))
     image = torch.randn(1, 1, 160, 160, requires_grad=True)
     scores = critic(image, nobody(1))
     scores[0, 0, scores.shape[2] // 2, scores.shape[3] // 2].backward()
