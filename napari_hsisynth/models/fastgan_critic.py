@@ -54,9 +54,9 @@ class FastGANCritic(nn.Module):
 
     Blocks halve the side down to 8 px along two ways each (`DownBlock`); fine maps weigh the channels of coarser ones.
     A last convolution of 4 x 4 without padding gives 5 x 5 scores. A narrower arm does the same with the small image.
-    As every weight but those of the decoders is spectrally normalised, a training forward takes one step of its
-    iteration. Real and generated images go in one after the other: a BatchNorm that sees both at once would tell the
-    critic which share of the batch is real.
+    Every weight matrix, class vectors among them, is spectrally normalised, but for the decoders'; the gains of norms
+    are free. A training forward therefore takes one step of its iteration. Real and generated images go in one after
+    the other: a BatchNorm that sees both at once would tell the critic which share of the batch is real.
 
     Parameters
     ----------

@@ -45,7 +45,8 @@ class FlowUNet(nn.Module):
     masks : bool
         Whether it is told where the lesion is.
     labels : int
-        Length of the description of an image's augmentation; a description of zeros is an image as it was taken.
+        Length of the description of an image's augmentation; a description of zeros is an image as it came, which what
+        was done to it before may still have changed.
 
     Raises
     ------

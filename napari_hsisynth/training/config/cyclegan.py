@@ -9,11 +9,14 @@ from napari_hsisynth.training.config.shared import Count, setting
 
 
 class CycleGANConfig(RGBModelConfig):
-    """From RGB images to cubes and back, learnt from images and cubes of different lesions."""
+    """From RGB images to cubes and back; the networks learn without pairs, the linear base is fitted to pairs.
+
+    These are the pixels of the training crops and how they look. With ``base="none"`` nothing is learnt from pairs.
+    """
 
     model: Literal["cyclegan"] = "cyclegan"
     lr: float = setting(
-        2e-4, "Learning rate of all optimisers; it falls to 0 over the second half", gt=0, le=1, allow_inf_nan=False
+        2e-4, "Learning rate of all optimisers; it falls to 1 % over the second half", gt=0, le=1, allow_inf_nan=False
     )
     cycle_weight: float = setting(
         10.0, "Weight of the mean absolute difference of an image there and back again", ge=0, le=10_000

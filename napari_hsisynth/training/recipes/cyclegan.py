@@ -42,7 +42,7 @@ class CycleGANRecipe:
     by least squares, sees what they make and earlier images of theirs. An image that went there and back must be what
     it was. The paper's identity term, an image of the goal's kind passed through unchanged, has no meaning between 3
     channels and many. In its place a cube must look like the image it was made of (`rgb_weight`), which needs no pairs;
-    `paired_weight` adds those of the training crops.
+    `paired_weight` adds those of the training crops, and a linear base is fitted to them.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class CycleGANRecipe:
     """
 
     needs: frozenset[str] = frozenset({"rgb"})
-    #: The RGB images of a step are to be of other lesions than its cubes, also where there are no photographs.
+    #: The RGB images of a step are drawn apart from its cubes, also where there are no photographs.
     unpaired = True
 
     def __init__(self, config: CycleGANConfig, bands: int, classes: int = 1) -> None:
