@@ -35,29 +35,33 @@ def mask_following(real: Images, real_masks: Masks, samples: Images, sample_mask
     -------
     dict
         ``mask_iou`` and ``mask_iou_real``: mean intersection over union of what was found and the mask, 0..1.
-        ``mask_iou_chance``: that of what was found and the next sample's mask, which a model blind to masks comes to.
+        ``mask_iou_chance``: that of what was found and the next sample's mask, which a model blind to masks comes to;
+        left out if all samples were told the same mask.
         ``lesion_contrast``: how far lesion and skin are apart in the samples, over the same in the real images; 1 is as
-        in these, 0 is no lesion. Images whose mask is empty or full are left out; nothing is returned if no others are
-        left on either side.
+        in these, 0 is no lesion. Images whose mask is empty or full, or that are not finite, are left out; nothing is
+        returned if no others are left on either side.
     """
-    real, real_masks = _with_both(real, real_masks)
-    samples, sample_masks = _with_both(samples, sample_masks)
+    real, real_masks = _judged(real, real_masks)
+    samples, sample_masks = _judged(samples, sample_masks)
     if not len(real) or not len(samples):
         return {}
     direction = np.mean([_difference(*pair) for pair in zip(real, real_masks, strict=True)], axis=0)
     seen_real, seen = (np.tensordot(images, direction, axes=(1, 0)) for images in (real, samples))
     contrast = float(np.square(direction).sum())  # the mean of the real images' differences, seen along it
-    return {
+    figures = {
         "mask_iou": _overlap(seen, sample_masks),
-        "mask_iou_chance": _overlap(seen, np.roll(sample_masks, -1, axis=0)),
         "mask_iou_real": _overlap(seen_real, real_masks),
         "lesion_contrast": _contrast(seen, sample_masks) / contrast if contrast else 0.0,
     }
+    following = np.roll(sample_masks, -1, axis=0)
+    if not np.array_equal(sample_masks, following):
+        figures["mask_iou_chance"] = _overlap(seen, following)
+    return figures
 
 
-def _with_both(images: Images, masks: Masks) -> tuple[Images, Masks]:
-    """Those that show lesion and skin."""
-    kept = masks.any(axis=(1, 2)) & ~masks.all(axis=(1, 2))
+def _judged(images: Images, masks: Masks) -> tuple[Images, Masks]:
+    """Those that are finite and show lesion and skin."""
+    kept = masks.any(axis=(1, 2)) & ~masks.all(axis=(1, 2)) & np.isfinite(images).all(axis=(1, 2, 3))
     return images[kept], masks[kept]
 
 

@@ -62,3 +62,19 @@ def test_masks_without_both_lesion_and_skin_are_left_out():
     )
     assert mask_following(painted(empty), empty, painted(masks), masks) == {}
     assert mask_following(painted(masks), masks, painted(full), full) == {}
+
+
+def test_samples_that_are_not_finite_are_left_out():
+    masks = discs(10)
+    samples, broken = painted(masks, seed=1), painted(masks, seed=2)[:2]
+    broken[0, 1, 3, 3], broken[1, 0, 0, 0] = np.nan, np.inf
+    expected = mask_following(painted(masks), masks, samples, masks)
+    found = mask_following(painted(masks), masks, np.concatenate([samples, broken]), np.concatenate([masks, masks[:2]]))
+    assert found == expected
+    assert mask_following(painted(masks), masks, broken, masks[:2]) == {}
+
+
+def test_there_is_no_figure_of_chance_where_all_masks_are_the_same():
+    masks = discs(10, count=1).repeat(3, axis=0)
+    figures = mask_following(painted(masks[:1]), masks[:1], painted(masks), masks)
+    assert set(figures) == {"mask_iou", "mask_iou_real", "lesion_contrast"}
