@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from napari_hsisynth.models.dcgan import INITIAL_STD
 from napari_hsisynth.models.linear_base import LinearBase
