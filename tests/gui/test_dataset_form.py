@@ -66,7 +66,9 @@ def test_ticked_sets_are_exported_as_a_job(
     assert not dock.start_button.isEnabled()
     assert dock.stop_button.isEnabled()  # the export can be cancelled
     (tmp_path / "data set").mkdir()
-    (tmp_path / "data set" / CARD).write_text(json.dumps({"format": KIND, "version": VERSION}))
+    card = {"title": "t", "licence": "", "phantom": False, "table_sha256": "", "cubes": {"wavelengths_nm": []}}
+    card |= {"format": KIND, "version": VERSION, "generators": [], "evaluations": []}
+    (tmp_path / "data set" / CARD).write_text(json.dumps(card))
     (tmp_path / "data set" / TABLE).touch()
     launches.finish(path=str(tmp_path / "data set"))
     qtbot.waitUntil(lambda: not dock.row.active, timeout=STEP_MS)

@@ -124,6 +124,13 @@ def test_validation_changes_nothing_and_repeats():
     assert {"spectra_distance", "patch_distance"} <= set(first)
 
 
+def test_validation_says_how_masks_are_followed_where_they_are_told():
+    figures = made(mask_conditional=True).validate(a_batch(), seed=1)
+    assert {"mask_iou", "mask_iou_real", "lesion_contrast"} <= set(figures)
+    assert figures["score"] == -figures["loss"]  # they do not choose: they depend on 64 samples
+    assert not any(name.startswith("mask") for name in made().validate(a_batch(), seed=1))
+
+
 def test_a_sample_is_decided_by_its_own_noise():
     recipe = made()
     recipe.step(a_batch())

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from napari_hsisynth.training.batch import Batch, average_gradients
 from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.diff_augment import DiffPolicy, diff_augment
+from napari_hsisynth.training.mask_following import mask_following
 from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.set_distances import set_distances
 
@@ -118,6 +119,13 @@ def scored_distances(held_out: Batch, samples: Tensor, seed: int) -> dict[str, f
     """Distances between samples and held-out images, see `set_distances`, and ``score``: minus their sum."""
     figures = set_distances(held_out.images.cpu().numpy(), samples.numpy(), seed=seed)
     return {**figures, "score": -sum(figures.values())}
+
+
+def masks_followed(held_out: Batch, samples: Tensor, told: Condition) -> dict[str, float]:
+    """How well lesions of samples that were told masks lie there, see `mask_following`."""
+    assert told.masks is not None
+    arrays = (held_out.images, held_out.masks, samples, told.masks)
+    return mask_following(*(array.cpu().numpy() for array in arrays))
 
 
 @torch.no_grad()

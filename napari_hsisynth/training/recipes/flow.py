@@ -18,7 +18,7 @@ from napari_hsisynth.training.ema import Average
 from napari_hsisynth.training.flow_matching import follow, on_the_way, shifted, time_shift
 from napari_hsisynth.training.labelled_augmentation import LabelledAugmentation
 from napari_hsisynth.training.normalisation import Normalisation
-from napari_hsisynth.training.recipes.adversarial import all_finite, distances_of_samples
+from napari_hsisynth.training.recipes.adversarial import all_finite, masks_followed, samples_like, scored_distances
 from napari_hsisynth.training.recipes.registry import register
 from napari_hsisynth.training.spectral_basis import decoder_for, fit_basis
 
@@ -138,7 +138,7 @@ class FlowRecipe:
 
     @torch.no_grad()
     def validate(self, held_out: Batch, seed: int) -> dict[str, float]:
-        """Loss of held-out images at times spread as in training, and distances of samples.
+        """Loss of held-out images at times spread as in training, distances of samples, and how these follow masks.
 
         ``score`` is minus the loss: it is the same noise and the same times at every checkpoint, where distances depend
         on 64 samples. It rises again when the network begins to know its training images by heart.
@@ -155,7 +155,9 @@ class FlowRecipe:
                 found = self.average.network(points, time, told, part.classes, part.masks)
                 total += float((found - velocity).square().mean(dim=(1, 2, 3)).sum())
         loss = total / (_VALIDATION_TIMES * len(held_out))
-        return {**distances_of_samples(self, held_out, seed), "loss": loss, "score": -loss}
+        samples, shown = samples_like(self, held_out, seed)
+        following = masks_followed(held_out, samples, shown) if self.config.mask_conditional else {}
+        return {**scored_distances(held_out, samples, seed), **following, "loss": loss, "score": -loss}
 
     def fit_latents(self, draw: Callable[[int], Batch]) -> None:
         """There are no latents: samples begin with noise of their own size."""

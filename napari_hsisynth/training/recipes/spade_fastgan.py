@@ -14,8 +14,7 @@ from napari_hsisynth.models.spade_fastgan import SPADEFastGANCritic, SPADEFastGA
 from napari_hsisynth.training.batch import Batch
 from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config import SPADEFastGANConfig
-from napari_hsisynth.training.mask_following import mask_following
-from napari_hsisynth.training.recipes.adversarial import samples_like, scored_distances
+from napari_hsisynth.training.recipes.adversarial import masks_followed, samples_like, scored_distances
 from napari_hsisynth.training.recipes.fastgan import FastGANRecipe, shrunk
 from napari_hsisynth.training.recipes.registry import register
 from napari_hsisynth.training.recipes.wrong_masks import wrong_masks
@@ -82,9 +81,7 @@ class SPADEFastGANRecipe(FastGANRecipe):
         """
         samples, told = samples_like(self, held_out, seed)
         figures = scored_distances(held_out, samples, seed)
-        assert told.masks is not None
-        arrays = (held_out.images, held_out.masks, samples, told.masks)
-        following = mask_following(*(array.cpu().numpy() for array in arrays))
+        following = masks_followed(held_out, samples, told)
         if following:
             figures["score"] -= max(0.0, following["mask_iou_real"] - following["mask_iou"])
         return {**following, **figures}
