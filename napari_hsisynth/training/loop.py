@@ -99,6 +99,7 @@ class Training:
     photos: RGBSource | None = None
     begin: Callable[[], Sequence[str]] = tuple
     prepared: bool = False
+    _fitted: tuple[int, int] | None = field(default=None, init=False)
 
     def fit(self) -> str:
         """Train until `max_images` or a stop, and return "done" or "stopped"; the last checkpoint is of this moment."""
@@ -182,8 +183,7 @@ class Training:
     def _save(self, draw: Callable[[int], Batch], held_out: DeviceData) -> None:
         """Validate, then write ``last`` and, if it is the best so far, ``best``."""
         recipe, config = self.recipe, self.config
-        with _seeded(derive(config.seed, "latents"), recipe.device):
-            recipe.fit_latents(draw)
+        self._fit_latents(draw)
         improved = not len(held_out)
         if len(held_out):
             shown = held_out.everything()
@@ -198,6 +198,15 @@ class Training:
         # best first: a process killed in between goes on from the older last, and comes to the same best again
         self._keep(*(["best", "last"] if improved else ["last"]))
         self.run.append("checkpoint", images=self.images, file="checkpoints/last.pt", best=improved)
+
+    def _fit_latents(self, draw: Callable[[int], Batch]) -> None:
+        """Fit what the recipe fits to its present weights; once, where a preview and a checkpoint fall together."""
+        now = self.steps, len(self.roll_backs)
+        if self._fitted == now:
+            return
+        with _seeded(derive(self.config.seed, "latents"), self.recipe.device):
+            self.recipe.fit_latents(draw)
+        self._fitted = now
 
     def _keep(self, *names: str) -> None:
         """Write the present state as checkpoints of these names."""
@@ -233,8 +242,7 @@ class Training:
         Return what is wrong with the samples, if that is to be acted on.
         """
         recipe = self.recipe
-        with _seeded(derive(self.config.seed, "latents"), recipe.device):
-            recipe.fit_latents(draw)
+        self._fit_latents(draw)
         generator = torch.Generator().manual_seed(derive(self.config.seed, "preview"))
         length = self.config.noise_length(len(self.train.wavelengths_nm))
         noise = torch.randn(_PREVIEW_SAMPLES, length, generator=generator)

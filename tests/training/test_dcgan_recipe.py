@@ -16,6 +16,7 @@ from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config import PRESETS, parse
 from napari_hsisynth.training.generator import open_generator
 from napari_hsisynth.training.normalisation import Normalisation
+from napari_hsisynth.training.recipes.adversarial import renew_statistics
 from napari_hsisynth.training.recipes.dcgan import DCGANRecipe
 from napari_hsisynth.training.run import resume, train
 from napari_hsisynth.training.set_distances import set_distances
@@ -153,6 +154,28 @@ def test_the_averaged_generator_is_normalised_by_its_own_statistics():
     network.eval()
     gap = (by_batch - recipe.sample(noise[:512], Condition(torch.zeros(512, dtype=torch.int64)))).abs().mean()
     assert gap < 0.1 * by_batch.std()
+
+
+@pytest.mark.parametrize(("side", "batch_size", "images"), [(16, 8, 512), (64, 24, 528), (128, 8, 128), (256, 8, 64)])
+def test_statistics_take_no_more_at_a_time_than_a_step_and_fewer_of_large_images(side, batch_size, images):
+    drawn = []
+
+    def draw(count):
+        drawn.append(count)
+        return Batch(torch.randn(count, 1, 2, 2), torch.zeros(count, 2, 2, dtype=bool), torch.zeros(count))
+
+    network = torch.nn.Sequential(torch.nn.BatchNorm2d(1))
+    renew_statistics(network, draw, lambda batch: network(batch.images), image_size=side, batch_size=batch_size)
+    assert set(drawn) == {batch_size}
+    assert sum(drawn) == images
+
+
+def test_a_preview_and_a_checkpoint_of_one_moment_fit_once(study, small, monkeypatch):
+    fits = []
+    monkeypatch.setattr(DCGANRecipe, "fit_latents", lambda recipe, draw: fits.append(recipe.steps))
+    config = small(model="dcgan", batch_size=4, max_images=16, preview_every=4, checkpoint_every=8)
+    train(study.root, config, diagnosis=None, run=new_run(study.root, "dcgan"))
+    assert fits == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("name", ["2-D", "3-D+SN+FFT"])

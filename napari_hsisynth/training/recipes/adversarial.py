@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, overload
@@ -18,8 +19,9 @@ from napari_hsisynth.training.set_distances import set_distances
 
 #: Samples that validation compares with the held-out images, at least; and how many are drawn at a time.
 _VALIDATION_SAMPLES, _AT_A_TIME = 64, 16
-#: Images from which BatchNorm statistics of an averaged generator are taken, and how many at a time.
-_STATISTICS_IMAGES, _STATISTICS_BATCH = 512, 64
+#: Images from which BatchNorm statistics of an averaged generator are taken: so many up to so many pixels, fewer of
+#: larger ones, since they are means over pixels too, but not below the last figure.
+_STATISTICS_IMAGES, _STATISTICS_PX, _LEAST_STATISTICS_IMAGES = 512, 64, 64
 #: What a critic's images go through, see `diff_augment`.
 _DIFF_AUGMENT = "translation,cutout,gain,offset"
 
@@ -129,7 +131,14 @@ def masks_followed(held_out: Batch, samples: Tensor, told: Condition) -> dict[st
 
 
 @torch.no_grad()
-def renew_statistics(network: nn.Module, draw: Callable[[int], Batch], forward: Callable[[Batch], object]) -> None:
+def renew_statistics(
+    network: nn.Module,
+    draw: Callable[[int], Batch],
+    forward: Callable[[Batch], object],
+    *,
+    image_size: int,
+    batch_size: int,
+) -> None:
     """Take the BatchNorm statistics of an averaged network anew.
 
     Those copied from the network in training are running means over other weights than the averaged ones.
@@ -142,12 +151,18 @@ def renew_statistics(network: nn.Module, draw: Callable[[int], Batch], forward: 
         ``draw(n)`` gives n augmented training images.
     forward : callable
         Runs the network on such a batch.
+    image_size : int
+        Side of the images, px.
+    batch_size : int
+        Images at a time: as many as a process trains with take less memory than its training, and their statistics are
+        those that the network learnt to live with.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean over the batches below
         norm.train()
-    for _ in range(_STATISTICS_IMAGES // _STATISTICS_BATCH if norms else 0):
-        forward(draw(_STATISTICS_BATCH))
+    count = max(_LEAST_STATISTICS_IMAGES, round(_STATISTICS_IMAGES * min(1.0, (_STATISTICS_PX / image_size) ** 2)))
+    for _ in range(math.ceil(count / batch_size) if norms else 0):
+        forward(draw(batch_size))
     network.eval()

@@ -166,8 +166,14 @@ class DCGANRecipe:
 
     def fit_latents(self, draw: Callable[[int], Batch]) -> None:
         """Take the BatchNorm statistics of the averaged generator anew; the noise itself is never fitted."""
-        network, length = self.average.network, self.config.latent_dim
-        renew_statistics(network, draw, lambda batch: network(batch.normal(length), batch.classes))
+        network, config = self.average.network, self.config
+        renew_statistics(
+            network,
+            draw,
+            lambda batch: network(batch.normal(config.latent_dim), batch.classes),
+            image_size=config.image_size,
+            batch_size=max(1, config.batch_size // self.fabric.world_size),
+        )
 
     @torch.no_grad()
     def sample(self, noise: Tensor, condition: Condition) -> Tensor:
