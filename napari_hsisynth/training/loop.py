@@ -113,7 +113,7 @@ class Training:
         augment = Augmentation().to(fabric.device) if config.augment else torch.nn.Identity()
         saved_at = self.images if self.images else -1
         means = RunningMeans()
-        if not self.images:
+        if not self.prepared:
             if "rgb" in recipe.needs:
                 cast(Any, recipe).set_wavelengths(self.train.wavelengths_nm)
             spectra = data.spectra(_PREPARED_SPECTRA, derive(config.seed, "spectra"))

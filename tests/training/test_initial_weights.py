@@ -12,7 +12,7 @@ from napari_hsisynth.study.split_file import write_split
 from napari_hsisynth.training import checkpoint as checkpoints
 from napari_hsisynth.training.initial_weights import take_weights, warn_of_leak
 from napari_hsisynth.training.recipes import recipe_for
-from napari_hsisynth.training.run import train
+from napari_hsisynth.training.run import resume, train
 
 
 @pytest.fixture
@@ -141,3 +141,21 @@ def test_a_resumed_run_does_not_begin_again(study, first, small, monkeypatch):
     assert runs.resume(parted)["status"] == "done"
     for name, value in kept(whole).recipe["network"].items():
         assert torch.equal(kept(parted).recipe["network"][name], value), name
+
+
+def test_a_run_that_went_back_to_its_beginning_is_not_prepared_again(study, first, small, monkeypatch):
+    """Its checkpoint of 0 images has the other run's weights and basis; they must not be fitted anew under them."""
+    config = small(init=str(first.path), conditional=True, on_divergence="roll_back", max_images=16)
+    run = new_run(study.root, "vae")
+    train(study.root, config, diagnosis=None, run=run)
+    (run.checkpoints_dir / "good.pt").unlink(missing_ok=True)
+    beginning = kept(run)
+    beginning.images = beginning.steps = 0
+    checkpoints.save(run.checkpoints_dir / "last.pt", beginning)
+    run.append("stopped", images=0)
+    for file in first.checkpoints_dir.iterdir():
+        file.unlink()  # beginning with it again would fail
+    prepared = []
+    monkeypatch.setattr(recipe_for("vae"), "prepare", lambda *given: prepared.append(given) or [])
+    assert resume(run)["images"] == 16
+    assert not prepared
