@@ -163,39 +163,41 @@ def sample(
     folder = Path(place)
     index = files.GrowingIndex(folder, records) if rank == 0 else None
     stopped = False
-    with ThreadPoolExecutor(_WRITERS, "cubes") as threads:
-        writing: list[Future[None]] = []
+    try:
+        with ThreadPoolExecutor(_WRITERS, "cubes") as threads:
+            writing: list[Future[None]] = []
 
-        def read(first: int) -> list[tuple[Any, Future[Any]]]:
-            """The cubes of a round that this process draws, and what they are to show, which is being read."""
-            begin = first + rank * generator.batch
-            ours = [wanted[i] for i in missing[begin : begin + generator.batch]]
-            return [(one, threads.submit(files.read_shown, generator, one)) for one in ours]
+            def read(first: int) -> list[tuple[Any, Future[Any]]]:
+                """The cubes of a round that this process draws, and what they are to show, which is being read."""
+                begin = first + rank * generator.batch
+                ours = [wanted[i] for i in missing[begin : begin + generator.batch]]
+                return [(one, threads.submit(files.read_shown, generator, one)) for one in ours]
 
-        reading = read(0)
-        for first in range(0, len(missing), generator.batch * world):
-            if progress is not None:
-                progress(n - len(missing) + first, n)
-            stopped = stop is not None and stop()
-            if world > 1:
-                stopped = fabric.broadcast(stopped, src=0)
-            if stopped:
-                break
-            ours, shown = [one for one, _ in reading], [read_one.result() for _, read_one in reading]
-            reading = read(first + generator.batch * world)  # while these are drawn
-            cubes = files.draw(generator, ours, shown)
-            _wait(writing)  # those of the round before were written while these were drawn
-            writing = [
-                threads.submit(files.write_cube, folder, generator, *one)
-                for one in zip(ours, shown, cubes, strict=True)
-            ]
-            if index is not None and index.old:
-                index.write()  # so that a killed process leaves one of nearly all that is whole
-        _wait(writing)
-    if world > 1:
-        fabric.barrier()
-    if index is not None:
-        index.write()
+            reading = read(0)
+            for first in range(0, len(missing), generator.batch * world):
+                if progress is not None:
+                    progress(n - len(missing) + first, n)
+                stopped = stop is not None and stop()
+                if world > 1:
+                    stopped = fabric.broadcast(stopped, src=0)
+                if stopped:
+                    break
+                ours, shown = [one for one, _ in reading], [read_one.result() for _, read_one in reading]
+                reading = read(first + generator.batch * world)  # while these are drawn
+                cubes = files.draw(generator, ours, shown)
+                _wait(writing)  # those of the round before were written while these were drawn
+                writing = [
+                    threads.submit(files.write_cube, folder, generator, *one)
+                    for one in zip(ours, shown, cubes, strict=True)
+                ]
+                if index is not None and index.old:
+                    index.write()  # so that a killed process leaves one of nearly all that is whole
+            _wait(writing)
+        if world > 1:
+            fabric.barrier()
+    finally:  # also of what was written before an error
+        if index is not None:
+            index.write()
     if progress is not None and not stopped:
         progress(n, n)
     return folder
