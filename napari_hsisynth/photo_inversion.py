@@ -250,10 +250,10 @@ def _in_colour(rgb: NDArray[np.float32], file: Path) -> NDArray[np.float32]:
 def _tell(
     progress: Progress | None, cancelled: Callable[[], bool] | None, number: int, count: int, done: int, total: int
 ) -> None:
+    if progress is not None:  # first: who stops it hears how far it was
+        progress(number, count, done / total)
     if cancelled is not None and cancelled():
         raise Cancelled
-    if progress is not None:
-        progress(number, count, done / total)
 
 
 def _write_maps(path: Path, found: InvertedImage, provenance: dict[str, Any]) -> None:

@@ -24,11 +24,9 @@ from napari_hsisynth.results.measures import Cubes
 from napari_hsisynth.sampling import sample
 from napari_hsisynth.study import Study, read_crop, read_crops_index
 from napari_hsisynth.study.split_file import write_split
-from napari_hsisynth.training import synthetic_cubes
 from napari_hsisynth.training.conditioning import training_condition
 from napari_hsisynth.training.data import load_images
 from napari_hsisynth.training.generator import open_generator
-from napari_hsisynth.training.synthetic_cubes import GrowingIndex
 
 BOTH = ("melanoma", "nevus")
 
@@ -241,31 +239,6 @@ def test_only_crops_that_the_run_has_seen_are_shown(study, as_trained):
     seen = load_images(study, {"train"}, image_size=16).some(2, seed=1).records
     shown = {record.condition for record in read_crops_index(sample(run, n=6))}
     assert shown == {record.crop_id for record in seen}
-
-
-def test_what_was_written_before_an_error_is_listed(runs, tmp_path, monkeypatch):
-    draw, calls = synthetic_cubes.draw, []
-
-    def fails_in_the_second_round(*given):
-        calls.append(given)
-        if len(calls) == 2:
-            raise InputError("the disk with the masks is gone")
-        return draw(*given)
-
-    monkeypatch.setattr(synthetic_cubes, "draw", fails_in_the_second_round)
-    with pytest.raises(InputError, match="gone"):
-        sample(runs["masks"], n=20, out=tmp_path)
-    assert len(read_crops_index(tmp_path)) == 16
-
-
-def test_two_processes_that_fill_one_folder_keep_each_others_cubes(study, runs, tmp_path):
-    sample(runs["masks"], n=4, out=tmp_path)
-    records = read_crops_index(tmp_path)
-    (tmp_path / "crops.csv").unlink()
-    first, second = (GrowingIndex(tmp_path, part) for part in (records[:2], records[2:]))
-    second.write()
-    first.write()
-    assert read_crops_index(tmp_path) == records
 
 
 def test_one_cube_of_every_photograph_that_can_be_read(runs, tmp_path, told):

@@ -1,6 +1,7 @@
 """``napari-hsisynth invert``: photographs to cubes that look like them and say what they are."""
 
 import json
+import shutil
 from pathlib import PurePath
 
 import numpy as np
@@ -14,6 +15,7 @@ from napari_hsisynth.cli import main
 from napari_hsisynth.composite import cie1931_rgb_weights
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.formats import read_cube
+from napari_hsisynth.jobs import RunFolder
 from napari_hsisynth.optics import SURFACE_REFLECTANCE, skin_reflectance
 from napari_hsisynth.optics.sensor import REFERENCE_SKIN
 from napari_hsisynth.photo_inversion import _names, invert_photographs, study_gain
@@ -193,3 +195,21 @@ def test_cancelling_keeps_what_is_whole(photo, tmp_path):
             cancelled=lambda: bool(told) and told[-1][0] == 1,
         )
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["SYNTHETIC_a.npz"]
+
+
+def test_as_a_job_it_says_how_far_it_is_and_can_be_stopped(photo, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("a.png", "b.png"):
+        shutil.copy(photo[0], photos / name)
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    assert main(["invert", str(photos), "--out", str(tmp_path / "out"), "--run", str(run.path)]) == 0
+    assert [event.kind for event in run.events() if event.kind in ("started", "done")] == ["started", "done"]
+    assert len(run.state().result["cubes"]) == 2
+    stopped = RunFolder(tmp_path / "stopped")
+    stopped.path.mkdir()
+    stopped.request_stop()
+    assert main(["invert", str(photos), "--out", str(tmp_path / "none"), "--run", str(stopped.path)]) == 0
+    assert stopped.state().status == "stopped"
+    assert not list((tmp_path / "none").glob("*.npz"))

@@ -15,8 +15,10 @@ from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder, new_run
 from napari_hsisynth.sampling import reconstruct, sample
 from napari_hsisynth.study import load_collection, read_crop, read_crops_index
+from napari_hsisynth.training import synthetic_cubes
 from napari_hsisynth.training.generator import open_generator
 from napari_hsisynth.training.run import train
+from napari_hsisynth.training.synthetic_cubes import GrowingIndex
 from napari_hsisynth.training.synthetic_folder import check_space
 
 _spec = importlib.util.spec_from_file_location("tiny_study", Path(__file__).parent / "training" / "conftest.py")
@@ -140,3 +142,28 @@ def test_the_train_verb_ends_with_the_run_folder(trained, capsys):
     assert main(["train", str(study), "--resume", run.id, "--set", "lr=1"]) == 2
     assert main(["train", str(study), "--diagnosis", "solar_lentigo"]) == 2
     assert "there are: melanoma, nevus" in capsys.readouterr().err
+
+
+def test_what_was_written_before_an_error_is_listed(trained, tmp_path, monkeypatch):
+    draw, calls = synthetic_cubes.draw, []
+
+    def fails_in_the_second_round(*given):
+        calls.append(given)
+        if len(calls) == 2:
+            raise InputError("the disk with the masks is gone")
+        return draw(*given)
+
+    monkeypatch.setattr(synthetic_cubes, "draw", fails_in_the_second_round)
+    with pytest.raises(InputError, match="gone"):
+        sample(trained, n=20, out=tmp_path)
+    assert len(read_crops_index(tmp_path)) == 16
+
+
+def test_two_processes_that_fill_one_folder_keep_each_others_cubes(trained, tmp_path):
+    sample(trained, n=4, out=tmp_path)
+    records = read_crops_index(tmp_path)
+    (tmp_path / "crops.csv").unlink()
+    first, second = (GrowingIndex(tmp_path, part) for part in (records[:2], records[2:]))
+    second.write()
+    first.write()
+    assert read_crops_index(tmp_path) == records

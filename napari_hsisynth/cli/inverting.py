@@ -12,34 +12,44 @@ from napari_hsisynth.terminal import Output
 def invert(args: argparse.Namespace, out: Output) -> int:
     """Make cubes of photographs by the optics of skin; nothing is trained."""
     from napari_hsisynth.photo_inversion import NOTE, invert_photographs
+    from napari_hsisynth.study import Cancelled
+    from napari_hsisynth.training.job import job
 
-    def progress(done: int, total: int, share: float) -> None:
-        out.progress(done, total, unit="photographs", extra=f"{share:.0%} of the next" if done < total else "")
+    wishes = {name: getattr(args, name) for name in ("like", "format", "maps", "replace")}
+    settings = {**wishes, "like": None if args.like is None else str(args.like), "photographs": str(args.photographs)}
+    with job(args.run, "invert", unit="photographs", screen=out, settings=settings) as work:
 
-    report = invert_photographs(
-        args.photographs,
-        args.out,
-        wavelengths_nm=args.wavelengths,
-        like=args.like,
-        format=args.format,
-        maps=args.maps,
-        replace=args.replace,
-        progress=progress,
-    )
-    out.notes([NOTE, *report.notes, *(f"left out: {name} ({reason})" for name, reason in report.skipped)])
-    for text, count in report.problems.items():
-        out.note(f"{count:,} of {report.pixels:,} pixels are {text}")
-    out.result(
-        {
+        def progress(done: int, total: int, share: float) -> None:
+            if args.run is None and done < total:
+                out.progress(done, total, unit="photographs", extra=f"{share:.0%} of the next")
+            else:
+                work.progress(done, total)
+
+        try:
+            report = invert_photographs(
+                args.photographs,
+                args.out,
+                wavelengths_nm=args.wavelengths,
+                **wishes,
+                progress=progress,
+                cancelled=work.should_stop,
+            )
+        except Cancelled:
+            out.result({"status": "stopped"}, "stopped; the cubes that are whole stay")
+            return DONE
+        for note in [NOTE, *report.notes, *(f"left out: {name} ({reason})" for name, reason in report.skipped)]:
+            work.warn(note)
+        for text, count in report.problems.items():
+            work.warn(f"{count:,} of {report.pixels:,} pixels are {text}")
+        work.result = {
             "out": str(args.out),
             "cubes": [str(path) for path in report.cubes],
             "skipped": [{"photograph": name, "reason": reason} for name, reason in report.skipped],
             "pixels": report.pixels,
             "problems": dict(report.problems),
             "notes": [NOTE, *report.notes],
-        },
-        f"{len(report.cubes)} cubes in {args.out}",
-    )
+        }
+    out.result(work.result | {"status": "done"}, f"{len(report.cubes)} cubes in {args.out}")
     return DONE
 
 
@@ -67,3 +77,4 @@ def add_verbs(verbs: Verbs) -> None:
     p.add_argument("--format", default="npz", metavar="NAME", help="the format to write (default: npz)")
     p.add_argument("--maps", action="store_true", help="also write melanin, blood, light and residual of every pixel")
     p.add_argument("--replace", action="store_true", help="replace cubes and maps of the same names")
+    verbs.job(p)
