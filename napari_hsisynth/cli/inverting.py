@@ -42,7 +42,7 @@ def invert(args: argparse.Namespace, out: Output) -> int:
         for text, count in report.problems.items():
             work.warn(f"{count:,} of {report.pixels:,} pixels are {text}")
         work.result = {
-            "out": str(args.out),
+            "path": str(args.out),
             "cubes": [str(path) for path in report.cubes],
             "skipped": [{"photograph": name, "reason": reason} for name, reason in report.skipped],
             "pixels": report.pixels,

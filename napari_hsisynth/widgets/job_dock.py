@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -48,6 +49,17 @@ def choice(parent: QWidget, tip: str) -> QComboBox:
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return box
+
+
+def counter(parent: QWidget, value: int, least: int, most: int, tip: str) -> QSpinBox:
+    """Make a field for a whole number."""
+    spin = QSpinBox(parent)
+    spin.setRange(least, most)
+    spin.setValue(value)
+    spin.setGroupSeparatorShown(True)
+    spin.setToolTip(tip)
+    spin.setAccessibleName(tip)
+    return spin
 
 
 def refill(box: QComboBox, items: list[tuple[str, Any]], default: Any = None) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from napari.layers import Layer
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_info, show_warning
-from qtpy.QtWidgets import QSpinBox
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder, RunState, new_run
@@ -18,7 +17,8 @@ from napari_hsisynth.widgets import settings
 from napari_hsisynth.widgets.briefs import sample_brief
 from napari_hsisynth.widgets.dataset_form import DatasetForm
 from napari_hsisynth.widgets.fold import Fold
-from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill
+from napari_hsisynth.widgets.inversion_form import InversionForm
+from napari_hsisynth.widgets.job_dock import JobDock, choice, counter, missing_training, refill
 from napari_hsisynth.widgets.latent_tools import LatentTools
 from napari_hsisynth.widgets.run_table import RunSummary, summarise_all
 from napari_hsisynth.widgets.sample_conditions import ConditionSource, MaskSource, PhotoSource
@@ -50,7 +50,7 @@ class SampleDock(JobDock):
         #: What stood in the way of drawing when the files were last looked at, whatever the mask.
         self._in_the_way = ""
         #: The run that writes a data set.
-        self._exporting: RunFolder | None = None
+        self._writing: RunFolder | None = None
         #: The run that draws from a painted mask, that mask's name, its layer, and how many cubes to show.
         self._from_painting: tuple[RunFolder, str, Layer, int] | None = None
         self._build()
@@ -71,10 +71,12 @@ class SampleDock(JobDock):
             "photos": self.photos,
             "latents": self.latents,
         }
-        self.count = self._spin(_COUNTS[""], 1, 100_000, "How many cubes to draw")
-        self.seed = self._spin(0, 0, 2**31 - 1, "The same seed gives the same cubes")
+        self.count = counter(self.content, _COUNTS[""], 1, 100_000, "How many cubes to draw")
+        self.seed = counter(self.content, 0, 0, 2**31 - 1, "The same seed gives the same cubes")
         self.sets = SyntheticSets(self.session, self.content)
         self.dataset = DatasetForm(self.content)
+        self.inversion = InversionForm(self.content)
+        self.inversion_fold = Fold("photographs without a model", self.inversion, parent=self.content)
 
         self.choices = self.add_choices(
             [
@@ -92,6 +94,7 @@ class SampleDock(JobDock):
         self.column.addWidget(self.sets)
         self.column.addWidget(self.dataset)
         self.dataset.hide()
+        self.column.addWidget(self.inversion_fold)
         self.column.addStretch(1)
 
         self.source.currentIndexChanged.connect(self._offer_what_it_takes)
@@ -105,15 +108,7 @@ class SampleDock(JobDock):
         self.sets.compare_asked.connect(self._compare)
         self.sets.export_button.toggled.connect(self._turn_export)
         self.dataset.asked.connect(self.export)
-
-    def _spin(self, value: int, least: int, most: int, tip: str) -> QSpinBox:
-        spin = QSpinBox(self.content)
-        spin.setRange(least, most)
-        spin.setValue(value)
-        spin.setGroupSeparatorShown(True)
-        spin.setToolTip(tip)
-        spin.setAccessibleName(tip)
-        return spin
+        self.inversion.asked.connect(self.invert)
 
     # -- what is shown --------------------------------------------------------------------------------------------
 
@@ -143,7 +138,7 @@ class SampleDock(JobDock):
         if study is None:
             self.show_empty("No study open. Samples are drawn from a study's training runs.", "Open or make a study")
         elif not self.trained:
-            self.show_empty("No trained run in this study yet.", "Train a generator", alone=not counts)
+            self.show_empty("No trained run in this study yet.", "Train a generator", alone=False)
         else:
             self.show_empty("", "")
         self._chosen()
@@ -284,15 +279,22 @@ class SampleDock(JobDock):
 
     def export(self) -> None:
         """Write a data set, as a job in the row of this dock."""
+        self._launch_form(self.dataset, "export-dataset")
+
+    def invert(self) -> None:
+        """Make cubes of photographs, likewise."""
+        self._launch_form(self.inversion, "invert")
+
+    def _launch_form(self, form: DatasetForm | InversionForm, name: str) -> None:
         if self.study is None:
             return
         try:
-            run = new_run(self.study.root, "export-dataset")
-            self.launch(self.dataset.words(), run)
+            run = new_run(self.study.root, name)
+            self.launch(form.words(), run)
         except InputError as error:
             show_warning(str(error))
         else:
-            self._exporting = run
+            self._writing = run
             self.area.ensureWidgetVisible(self.row)
 
     def _turn_export(self, is_open: bool) -> None:
@@ -302,23 +304,25 @@ class SampleDock(JobDock):
     def _offer_export(self) -> None:
         root = self.study.root if self.study is not None else None
         self.dataset.offer(root, self._cubes_in, self.sets.selected)
+        self.inversion.offer(root)
 
     def update_controls(self) -> None:
         """Enable what can be done now, and say why not."""
         super().update_controls()
         busy = _BUSY if self.row.active else ""
-        if busy != self.dataset.busy:
-            self.dataset.busy = busy
-            self.dataset.update_state()
+        for form in (self.dataset, self.inversion):
+            if busy != form.busy:
+                form.busy = busy
+                form.update_state()
 
     def _job_finished(self, state: RunState) -> None:
         super()._job_finished(state)
         run = self.row.run
         if state.status != "done" or run is None:
             return
-        if run == self._exporting:
+        if run == self._writing:
             self._offer_export()  # what was written is in the way of the next one
-            show_info(f"Data set written: {state.result.get('path')}")
+            show_info(f"Written: {state.result.get('path')}")
             return
         self.session.crops_changed.emit()
         if self._from_painting is not None and self._from_painting[0] == run:

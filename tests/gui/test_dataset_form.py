@@ -73,7 +73,7 @@ def test_ticked_sets_are_exported_as_a_job(
     launches.finish(path=str(tmp_path / "data set"))
     qtbot.waitUntil(lambda: not dock.row.active, timeout=STEP_MS)
     qtbot.waitUntil(lambda: form.reason.text().startswith("data set: it is there already"), timeout=STEP_MS)
-    assert messages == [f"Data set written: {tmp_path / 'data set'}"]
+    assert messages == [f"Written: {tmp_path / 'data set'}"]
     assert form.ticked == runs
     form.replace_export.setChecked(True)
     assert form.words()[-1] == "--force"
