@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from napari_hsisynth.models.cyclegan import CubeFromRGB, PatchCritic, RGBFromCube, strided_for
 from napari_hsisynth.training.batch import Batch
-from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config import CycleGANConfig
+from napari_hsisynth.training.device import place
 from napari_hsisynth.training.ema import Average
 from napari_hsisynth.training.image_pool import ImagePool
 from napari_hsisynth.training.losses import least_squares_critic_loss, least_squares_generator_loss
-from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes.adversarial import all_finite, descend
-from napari_hsisynth.training.recipes.from_rgb import (
-    View,
-    base_for,
-    fit_base,
-    generated,
-    notes_on,
-    paired_figures,
-    sampled,
-)
+from napari_hsisynth.training.recipes.from_rgb import FromRGBRecipe, View, base_for
 from napari_hsisynth.training.recipes.registry import register
-from napari_hsisynth.training.spectral_basis import decoder_for, fit_basis
+from napari_hsisynth.training.spectral_basis import decoder_for
 
 #: The learning rate never falls below this part of it.
 _LEAST_RATE = 0.01
 
 
 @register("cyclegan")
-class CycleGANRecipe:
+class CycleGANRecipe(FromRGBRecipe):
     """After Zhu, Park, Isola and Efros (2017), arXiv 1703.10593.
 
     One generator makes cubes of RGB images, the other RGB images of cubes; a critic of patches for each kind of image,
@@ -54,7 +44,6 @@ class CycleGANRecipe:
         Diagnoses that all networks are told; 1 for none.
     """
 
-    needs: frozenset[str] = frozenset({"rgb"})
     #: The RGB images of a step are drawn apart from its cubes, also where there are no photographs.
     unpaired = True
 
@@ -83,24 +72,12 @@ class CycleGANRecipe:
         self.images = 0
         self.fabric: Any = None
 
-    @property
-    def device(self) -> torch.device:
-        """Where the networks are."""
-        return next(self.average.network.parameters()).device
-
-    def to(self, device: torch.device) -> None:
-        """Move the averaged generator and the view to `device`."""
-        self.average.network.to(device)
-        self.view.map.to(device)
-
     def setup(self, fabric: Any) -> None:
         """Move everything to Fabric's device and make the optimisers."""
         self.fabric = fabric
         self.to(fabric.device)
-        for network in (self.generators, self.critics, self.average.network):
-            network.to(fabric.device)
-            if fabric.device.type == "cuda":
-                network.to(memory_format=torch.channels_last)
+        for network in (self.generators, self.critics):
+            place(network, fabric.device)
         if self.config.compile:
             self.to_cube, self.to_rgb = torch.compile(self.plain_to_cube), torch.compile(self.plain_to_rgb)
             self.cube_critic = torch.compile(self.plain_cube_critic)
@@ -108,21 +85,10 @@ class CycleGANRecipe:
         for name, network in (("generators", self.generators), ("critics", self.critics)):
             self.optimisers[name] = torch.optim.Adam(network.parameters(), lr=self.config.lr, betas=(0.5, 0.999))
 
-    def set_wavelengths(self, wavelengths_nm: ArrayLike) -> None:
-        """Learn where the bands are, nm, shape (bands,)."""
-        self.view.set_wavelengths(wavelengths_nm)
-
-    def prepare(self, spectra: Tensor, normalisation: Normalisation) -> list[str]:
-        """Fix how a cube looks, the spectral basis and the linear base."""
-        generators = [self.plain_to_cube, self.average.network]
-        self.view.fit(spectra, normalisation)
-        warnings = fit_basis([generator.spectra for generator in generators], spectra, normalisation)
-        fit_base(generators, self.view, spectra)
-        return [*warnings, *notes_on(self.config)]
-
-    def render(self, images: Tensor) -> Tensor:
-        """How normalised images look, sRGB in [0, 1], shape (n, 3, y, x)."""
-        return self.view.of(images)
+    @property
+    def cube_generators(self) -> list[Any]:
+        """The generator and its average."""
+        return [self.plain_to_cube, self.average.network]
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """One step of both generators, then one of both critics."""
@@ -194,21 +160,6 @@ class CycleGANRecipe:
     def healthy(self) -> bool:
         """Whether every weight of the networks is finite."""
         return all_finite((self.generators, self.critics))
-
-    def validate(self, held_out: Batch, seed: int) -> dict[str, float]:
-        """How far held-out images are from what the averaged generator makes of their own RGB."""
-        return paired_figures(self, held_out)
-
-    def fit_latents(self, draw: Callable[[int], Batch]) -> None:
-        """There are none."""
-
-    def sample(self, noise: Tensor, condition: Condition) -> Tensor:
-        """Normalised images of the RGB images of `condition`; the noise decides nothing."""
-        return sampled(self, condition)
-
-    def reconstruct(self, images: Tensor, classes: Tensor) -> Tensor:
-        """What is made of how normalised images (n, bands, y, x) look."""
-        return generated(self, self.render(images), classes)
 
     def state(self) -> dict[str, Any]:
         """Weights, averaged weights, optimisers, pools, the fixed map and the number of images shown."""

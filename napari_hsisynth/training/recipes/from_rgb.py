@@ -1,9 +1,9 @@
-"""What recipes that make cubes of RGB images have in common: the fixed view of a cube, and figures of pairs."""
+"""What recipes that make cubes of RGB images have in common: the fixed view of a cube, the base, figures of pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +17,10 @@ from napari_hsisynth.models.spectral_decoder import SpectralDecoder
 from napari_hsisynth.training.batch import Batch
 from napari_hsisynth.training.camera import rgb_weights
 from napari_hsisynth.training.condition import Condition
+from napari_hsisynth.training.device import place
+from napari_hsisynth.training.ema import Average
 from napari_hsisynth.training.normalisation import Normalisation
+from napari_hsisynth.training.spectral_basis import fit_basis
 
 #: White is the level that so many of the training pixels stay below in all three channels.
 _WHITE_QUANTILE = 0.995
@@ -64,17 +67,6 @@ class View:
         return self.of(batch.images) if batch.rgb is None else batch.rgb
 
 
-class FromRGB(Protocol):
-    """The part of a recipe that is needed here."""
-
-    average: Any
-
-    def render(self, images: Tensor) -> Tensor: ...
-
-    @property
-    def device(self) -> torch.device: ...
-
-
 def base_for(config: Any, spectra: SpectralDecoder) -> LinearBase | None:
     """The linear base that a configuration asks for, not yet fitted; abundances of NMF have none."""
     return LinearBase(spectra.maps) if config.base == "linear" and not spectra.non_negative else None
@@ -103,37 +95,85 @@ def notes_on(config: Any) -> list[str]:
     return notes
 
 
-@torch.no_grad()
-def generated(recipe: FromRGB, rgb: Tensor, classes: Tensor) -> Tensor:
-    """Normalised images of sRGB images (n, 3, y, x) by the averaged generator, a few at a time."""
-    parts = zip(rgb.to(recipe.device).split(_AT_A_TIME), classes.to(recipe.device).split(_AT_A_TIME), strict=True)
-    return torch.cat([recipe.average.network(*part) for part in parts])
+class FromRGBRecipe:
+    """The part of a recipe that does not depend on how its generator learns.
 
-
-def sampled(recipe: FromRGB, condition: Condition) -> Tensor:
-    """Normalised images of what a condition shows.
-
-    Raises
-    ------
-    InputError
-        If it shows no RGB images.
+    A family sets the attributes when it is made, and says which are its `cube_generators`: those that have the spectral
+    basis and the linear base.
     """
-    if condition.rgb is None:
-        raise InputError("this model makes cubes of RGB images, and there are none", fix="give it a folder of them")
-    return generated(recipe, condition.rgb, condition.classes)
 
+    needs: frozenset[str] = frozenset({"rgb"})
 
-def paired_figures(recipe: FromRGB, held_out: Batch) -> dict[str, float]:
-    """How far held-out images are from what is made of their own RGB.
+    config: Any
+    average: Average
+    view: View
 
-    Returns
-    -------
-    dict
-        ``error``: root mean square difference over all values, normalised; ``rgb_error``: mean absolute difference
-        in sRGB between how they look; ``score``: minus the error.
-    """
-    rgb = recipe.render(held_out.images)
-    made = generated(recipe, rgb, held_out.classes)
-    error = float((made - held_out.images).square().mean().sqrt())
-    rgb_error = float((recipe.render(made) - rgb).abs().mean())
-    return {"error": error, "rgb_error": rgb_error, "score": -error}
+    @property
+    def cube_generators(self) -> list[Any]:
+        """The generator of cubes and its average."""
+        raise NotImplementedError
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.average.network.parameters()).device
+
+    def to(self, device: torch.device) -> None:
+        """Move the averaged generator and the view to `device`."""
+        place(self.average.network, device)
+        self.view.map.to(device)
+
+    def set_wavelengths(self, wavelengths_nm: ArrayLike) -> None:
+        """Learn where the bands are, nm, shape (bands,)."""
+        self.view.set_wavelengths(wavelengths_nm)
+
+    def prepare(self, spectra: Tensor, normalisation: Normalisation) -> list[str]:
+        """Fix how a cube looks, the spectral basis and the linear base."""
+        self.view.fit(spectra, normalisation)
+        warnings = fit_basis([generator.spectra for generator in self.cube_generators], spectra, normalisation)
+        fit_base(self.cube_generators, self.view, spectra)
+        return [*warnings, *notes_on(self.config)]
+
+    def render(self, images: Tensor) -> Tensor:
+        """How normalised images look, sRGB in [0, 1], shape (n, 3, y, x)."""
+        return self.view.of(images)
+
+    def validate(self, held_out: Batch, seed: int) -> dict[str, float]:
+        """How far held-out images are from what the averaged generator makes of their own RGB.
+
+        Returns
+        -------
+        dict
+            ``error``: root mean square difference over all values, normalised; ``rgb_error``: mean absolute difference
+            in sRGB between how they look; ``score``: minus the error.
+        """
+        rgb = self.render(held_out.images)
+        made = self._generated(rgb, held_out.classes)
+        error = float((made - held_out.images).square().mean().sqrt())
+        rgb_error = float((self.render(made) - rgb).abs().mean())
+        return {"error": error, "rgb_error": rgb_error, "score": -error}
+
+    def fit_latents(self, draw: Callable[[int], Batch]) -> None:
+        """There are none."""
+
+    def sample(self, noise: Tensor, condition: Condition) -> Tensor:
+        """Normalised images of the RGB images of `condition`; the noise decides nothing.
+
+        Raises
+        ------
+        InputError
+            If it shows no RGB images.
+        """
+        if condition.rgb is None:
+            raise InputError("this model makes cubes of RGB images, and there are none", fix="give it a folder of them")
+        return self._generated(condition.rgb, condition.classes)
+
+    def reconstruct(self, images: Tensor, classes: Tensor) -> Tensor:
+        """What is made of how normalised images (n, bands, y, x) look."""
+        return self._generated(self.render(images), classes)
+
+    @torch.no_grad()
+    def _generated(self, rgb: Tensor, classes: Tensor) -> Tensor:
+        """Normalised images of sRGB images (n, 3, y, x) by the averaged generator, a few at a time."""
+        parts = zip(rgb.to(self.device).split(_AT_A_TIME), classes.to(self.device).split(_AT_A_TIME), strict=True)
+        return torch.cat([self.average.network(*part) for part in parts])

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from napari_hsisynth.models.critics import Critic
 from napari_hsisynth.models.unet import RGBUNet
 from napari_hsisynth.training.batch import Batch
-from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config import SHSGANConfig
+from napari_hsisynth.training.device import place
 from napari_hsisynth.training.ema import Average
 from napari_hsisynth.training.losses import generator_loss, gradient_penalty, wasserstein_critic_loss
-from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes.adversarial import all_finite, descend
-from napari_hsisynth.training.recipes.from_rgb import (
-    View,
-    base_for,
-    fit_base,
-    generated,
-    notes_on,
-    paired_figures,
-    sampled,
-)
+from napari_hsisynth.training.recipes.from_rgb import FromRGBRecipe, View, base_for
 from napari_hsisynth.training.recipes.registry import register
-from napari_hsisynth.training.spectral_basis import decoder_for, fit_basis
+from napari_hsisynth.training.spectral_basis import decoder_for
 
 
 @register("shs-gan")
-class SHSGANRecipe:
+class SHSGANRecipe(FromRGBRecipe):
     """After Hauser, Zheludev et al. (2021), doi:10.1109/TCI.2021.3079818.
 
     The critic learns the Wasserstein distance, with gradient penalty, by two arms: 3-D convolutions over (band, y, x),
@@ -51,8 +41,6 @@ class SHSGANRecipe:
         Diagnoses that generator and critic are told; 1 for none.
     """
 
-    needs: frozenset[str] = frozenset({"rgb"})
-
     def __init__(self, config: SHSGANConfig, bands: int, classes: int = 1) -> None:
         self.config = config
         spectra = decoder_for(config, bands)
@@ -69,44 +57,21 @@ class SHSGANRecipe:
         self.last: dict[str, Tensor] = {}
         self.fabric: Any = None
 
-    @property
-    def device(self) -> torch.device:
-        """Where the networks are."""
-        return next(self.average.network.parameters()).device
-
-    def to(self, device: torch.device) -> None:
-        """Move the averaged generator and the view to `device`."""
-        self.average.network.to(device)
-        self.view.map.to(device)
-
     def setup(self, fabric: Any) -> None:
         """Move everything to Fabric's device and make the optimisers."""
         self.fabric = fabric
         self.to(fabric.device)
-        for network in (self.plain_generator, self.critic, self.average.network):
-            network.to(fabric.device)
-            if fabric.device.type == "cuda" and network is not self.critic:
-                network.to(memory_format=torch.channels_last)
+        place(self.plain_generator, fabric.device)
+        self.critic.to(fabric.device)  # 3-D convolutions have no channels_last of images
         if self.config.compile:
             self.generator = torch.compile(self.plain_generator)
         for name, network in (("generator", self.plain_generator), ("critic", self.critic)):
             self.optimisers[name] = torch.optim.Adam(network.parameters(), lr=self.config.lr, betas=(0.5, 0.9))
 
-    def set_wavelengths(self, wavelengths_nm: ArrayLike) -> None:
-        """Learn where the bands are, nm, shape (bands,)."""
-        self.view.set_wavelengths(wavelengths_nm)
-
-    def prepare(self, spectra: Tensor, normalisation: Normalisation) -> list[str]:
-        """Fix how a cube looks, the spectral basis and the linear base."""
-        generators = [self.plain_generator, self.average.network]
-        self.view.fit(spectra, normalisation)
-        warnings = fit_basis([generator.spectra for generator in generators], spectra, normalisation)
-        fit_base(generators, self.view, spectra)
-        return [*warnings, *notes_on(self.config)]
-
-    def render(self, images: Tensor) -> Tensor:
-        """How normalised images look, sRGB in [0, 1], shape (n, 3, y, x)."""
-        return self.view.of(images)
+    @property
+    def cube_generators(self) -> list[Any]:
+        """The generator and its average."""
+        return [self.plain_generator, self.average.network]
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the critic and, every `n_critic`-th time, of the generator."""
@@ -157,21 +122,6 @@ class SHSGANRecipe:
     def healthy(self) -> bool:
         """Whether every weight of both networks is finite."""
         return all_finite((self.plain_generator, self.critic))
-
-    def validate(self, held_out: Batch, seed: int) -> dict[str, float]:
-        """How far held-out images are from what the averaged generator makes of their own RGB."""
-        return paired_figures(self, held_out)
-
-    def fit_latents(self, draw: Callable[[int], Batch]) -> None:
-        """There are none."""
-
-    def sample(self, noise: Tensor, condition: Condition) -> Tensor:
-        """Normalised images of the RGB images of `condition`; the noise decides nothing."""
-        return sampled(self, condition)
-
-    def reconstruct(self, images: Tensor, classes: Tensor) -> Tensor:
-        """What is made of how normalised images (n, bands, y, x) look."""
-        return generated(self, self.render(images), classes)
 
     def state(self) -> dict[str, Any]:
         """Weights, averaged weights, both optimisers, the fixed map and the number of steps."""
