@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from napari_hsisynth.bench.figure import Budget, Figure
-from napari_hsisynth.bench.machine import machine
 from napari_hsisynth.bench.report import Report
-from napari_hsisynth.bench.training_bench import BATCH, Amount, TrainingBench
+from napari_hsisynth.bench.training_bench import BATCH, Amount, TrainingBench, begun
 
 _MODEL = "fastgan"
 _MEMORY_BATCH = 16
@@ -65,16 +63,8 @@ def bench_generate(
     progress : callable, optional
         Called with parts done, parts in all, and their name.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command `train` does; both loops have it
-    import torch
-
-    from napari_hsisynth.training.device import choose_device, describe_device
-
     size = _SIZES[size_name]
-    device = torch.device(choose_device("auto"))
-    report = Report("generate", size_name, machine())
-    where = describe_device(device) if device.type == "cuda" else device.type
-    report.machine["training"] = f"torch {torch.__version__} on {where}, {torch.get_num_threads()} threads"
+    report, device = begun("generate", size_name)
     if device.type != "cuda":
         what = "training at 3 x a plain loop and sampling of 1,000 cubes/s"
         report.left_out.append((what, "this machine has no CUDA GPU; the rows above are of its CPU"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,9 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_hsisynth.bench.figure import Budget, Figure
-from napari_hsisynth.bench.machine import machine
 from napari_hsisynth.bench.report import Report
-from napari_hsisynth.bench.training_bench import BATCH, Amount, TrainingBench
+from napari_hsisynth.bench.training_bench import BATCH, Amount, TrainingBench, begun
 
 Cases = tuple[tuple[str, int], ...]
 #: Models and sides of the images, px; models that are not there are left out.
@@ -67,18 +65,10 @@ def bench_train(size_name: str, progress: Callable[[int, int, str], None] = lamb
     progress : callable, optional
         Called with parts done, parts in all, and their name.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command `train` does; both loops have it
-    import torch
-
     from napari_hsisynth.training.config import MODELS
-    from napari_hsisynth.training.device import choose_device, describe_device
 
     size = _SIZES[size_name]
-    device = torch.device(choose_device("auto"))
-    report = Report("train", size_name, machine())
-    where = describe_device(device) if device.type == "cuda" else device.type
-    threads = f"{torch.get_num_threads()} threads in both loops, 1 in each worker of the plain one"
-    report.machine["training"] = f"torch {torch.__version__} on {where}, {threads}"
+    report, device = begun("train", size_name)
     parts = len(size.cases) + 2
     with tempfile.TemporaryDirectory(prefix="hsisynth-bench-") as name:
         bench = TrainingBench(Path(name), size.amount, device, report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from napari_hsisynth.bench.figure import Budget, Figure
+from napari_hsisynth.bench.machine import machine
 from napari_hsisynth.bench.report import Report
 
 #: Images per step, unless a row says another number.
@@ -41,6 +43,21 @@ class Amount:
     batches: tuple[int, int]
     rounds: tuple[int, int]
     changes: tuple[tuple[str, Any], ...] = ()
+
+
+def begun(what: str, size_name: str) -> tuple[Report, Any]:
+    """Return the empty report of a bench that trains, and the device that it trains on."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command `train` does; both loops have it
+    import torch
+
+    from napari_hsisynth.training.device import choose_device, describe_device
+
+    device = torch.device(choose_device("auto"))
+    report = Report(what, size_name, machine())
+    where = describe_device(device) if device.type == "cuda" else device.type
+    threads = f"{torch.get_num_threads()} threads in both loops, 1 in each worker of the plain one"
+    report.machine["training"] = f"torch {torch.__version__} on {where}, {threads}"
+    return report, device
 
 
 class TrainingBench:

@@ -1,12 +1,12 @@
 """Every switch of the DCGAN family trains, resumes to the bit, and is judged without being changed."""
 
-import itertools
 from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from recipe_states import flat, same
 from torch.nn.functional import normalize
 
 from napari_hsisynth.jobs import new_run
@@ -48,19 +48,6 @@ def a_batch(recipe, count=3, bands=5, classes=1):
     return Batch(
         torch.randn(count, bands, side, side), torch.zeros(count, side, side, dtype=bool), torch.arange(count) % classes
     )
-
-
-def flat(state):
-    if isinstance(state, torch.Tensor):
-        return [state.detach().clone()]
-    if isinstance(state, dict):
-        return list(itertools.chain.from_iterable(flat(value) for value in state.values()))
-    return [torch.tensor(state)] if isinstance(state, int | float) else []
-
-
-def same(a, b):
-    a, b = flat(a), flat(b)
-    return len(a) == len(b) and all(map(torch.equal, a, b))
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from recipe_states import flat, same
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import new_run
@@ -48,19 +49,6 @@ def made(classes=1, fabric=None, **changes):
 def a_batch(count=4, classes=1, seed=1):
     images = torch.randn(count, BANDS, 64, 64, generator=torch.Generator().manual_seed(seed))
     return Batch(images, torch.zeros(count, 64, 64, dtype=bool), torch.arange(count) % classes)
-
-
-def flat(state):
-    if isinstance(state, torch.Tensor):
-        return [state.detach().clone()]
-    if isinstance(state, dict):
-        return [tensor for value in state.values() for tensor in flat(value)]
-    return [torch.tensor(state)] if isinstance(state, int | float) else []
-
-
-def same(a, b):
-    a, b = flat(a), flat(b)
-    return len(a) == len(b) > 0 and all(map(torch.equal, a, b))
 
 
 def none_told(count):

@@ -1,11 +1,11 @@
 """Flow matching trains, resumes to the bit, draws what it is told, and does not draw what it was augmented by."""
 
 import copy
-import itertools
 
 import numpy as np
 import pytest
 import torch
+from recipe_states import flat, same
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import new_run
@@ -48,19 +48,6 @@ def noise_of(recipe, count, bands=BANDS):
 
 def condition(count, number=0, masks=None):
     return Condition(torch.full((count,), number), masks)
-
-
-def flat(state):
-    if isinstance(state, torch.Tensor):
-        return [state.detach().clone()]
-    if isinstance(state, dict):
-        return list(itertools.chain.from_iterable(flat(value) for value in state.values()))
-    return [torch.tensor(state)] if isinstance(state, int | float) else []
-
-
-def same(a, b):
-    a, b = flat(a), flat(b)
-    return len(a) == len(b) and all(map(torch.equal, a, b))
 
 
 @pytest.mark.parametrize("name", VARIANTS)

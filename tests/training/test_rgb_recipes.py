@@ -1,13 +1,13 @@
 """SHS-GAN and CycleGAN in steps: what moves, what is kept, and what no switch may break."""
 
 import copy
-import itertools
 from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from recipe_states import flat, same
 
 from napari_hsisynth import Cube
 from napari_hsisynth.composite import rgb_cie1931
@@ -75,21 +75,6 @@ def a_batch(count=4, classes=1, photos=False, seed=1):
     images = pixels.permute(0, 3, 1, 2).repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
     rgb = torch.rand(count, 3, 16, 16, generator=drawn) if photos else None
     return Batch(images, torch.zeros(count, 16, 16, dtype=bool), torch.arange(count) % classes, rgb=rgb)
-
-
-def flat(state):
-    if isinstance(state, torch.Tensor):
-        return [state.detach().clone()]
-    if isinstance(state, dict):
-        return list(itertools.chain.from_iterable(flat(value) for value in state.values()))
-    if isinstance(state, list):
-        return list(itertools.chain.from_iterable(map(flat, state)))
-    return [torch.tensor(state)] if isinstance(state, int | float) else []
-
-
-def same(a, b):
-    a, b = flat(a), flat(b)
-    return len(a) == len(b) and all(map(torch.equal, a, b))
 
 
 @pytest.mark.parametrize("photos", [False, True])

@@ -1,7 +1,6 @@
 """SPADE-FastGAN draws lesions where masks are, its critic minds wrong masks, and training goes on to the bit."""
 
 import copy
-import itertools
 import json
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from recipe_states import flat, same
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder, new_run
@@ -66,19 +66,6 @@ def scores(recipe, batch, masks):
     """Mean score of each image with a mask."""
     small, small_masks = shrunk(batch.images, 32), shrunk(masks[:, None].float(), 32)[:, 0]
     return recipe.plain_critic(batch.images, small, masks, small_masks, batch.classes).logits.mean(dim=1)
-
-
-def flat(state):
-    if isinstance(state, torch.Tensor):
-        return [state.detach().clone()]
-    if isinstance(state, dict):
-        return list(itertools.chain.from_iterable(flat(value) for value in state.values()))
-    return [torch.tensor(state)] if isinstance(state, int | float) else []
-
-
-def same(a, b):
-    a, b = flat(a), flat(b)
-    return len(a) == len(b) and all(map(torch.equal, a, b))
 
 
 def test_after_a_short_training_discs_lie_where_held_out_masks_are_and_the_critic_minds_wrong_ones():

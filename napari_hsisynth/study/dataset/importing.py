@@ -107,10 +107,12 @@ def import_dataset(
         if (target.synthetic_dir(set_name) / INDEX).exists():
             return _there_already(target, set_name, src)
         _check_free(target.synthetic_dir(set_name))
+    if (src / TABLE).is_file() and sha256_of(src / TABLE) != card["table_sha256"]:  # before its rows are read
+        raise InputError("not the table that the card was written for", where=src / TABLE, fix=_COPY)
     rows = read_table(src)
     steps = _Steps(len(rows), progress, cancelled)
     stated = verify(src, progress=steps.verifying, cancelled=cancelled)
-    _check_stated(src, card, rows, stated)
+    _check_stated(src, rows, stated)
     if target is not None:
         _fill(target, set_name, src, rows, steps)
     else:
@@ -167,8 +169,8 @@ def _fill(study: Study, name: str, src: Path, rows: list[Row], steps: _Steps) ->
         _check_free(study.synthetic_dir(name))  # again: somebody may have begun to fill it
 
 
-def _check_stated(src: Path, card: dict[str, Any], rows: list[Row], stated: dict[str, str]) -> None:
-    """Raise InputError if a file that is read has no checksum, or table and card say others of what they name."""
+def _check_stated(src: Path, rows: list[Row], stated: dict[str, str]) -> None:
+    """Raise InputError if a file that is read has no checksum, or the table says another of what it names."""
     needed = [CARD, README, TABLE]
     for row in rows:
         file = row.record.file
@@ -176,8 +178,6 @@ def _check_stated(src: Path, card: dict[str, Any], rows: list[Row], stated: dict
     for file in needed:
         if file not in stated:
             raise InputError(f"it has no checksum in {SUMS}", where=src / file, fix=_COPY)
-    if stated[TABLE] != card["table_sha256"]:
-        raise InputError("not the table that the card was written for", where=src / TABLE, fix=_COPY)
     for row in rows:
         values = values_file(Path(row.record.file)).as_posix()
         if stated[values] != row.sha256:

@@ -1,7 +1,6 @@
 """A study with two synthetic sets: cubes below 0 and above 1, masks of every kind, one name in both sets."""
 
 import json
-from pathlib import PurePosixPath
 from types import SimpleNamespace
 
 import numpy as np
@@ -39,7 +38,11 @@ def put_set(study, name, crops):
 def put_run(study, run, *, verb="train", **about):
     folder = study.runs_dir / run
     folder.mkdir(parents=True)
-    stored = {"model": run.split("-", 2)[2].rsplit("-", 2)[0], "lr": 1e-3, "photos": str(PurePosixPath("/", "elsewhere", "photos"))}
+    stored = {
+        "model": run.split("-", 2)[2].rsplit("-", 2)[0],
+        "lr": 1e-3,
+        "photos": "/elsewhere/photos",
+    }
     stored["run"] = {"verb": verb, "package_version": "0.1.0", "data_fingerprint": "fp", "diagnosis": "", **about}
     (folder / "config.yaml").write_text(yaml.safe_dump(stored))
     return folder

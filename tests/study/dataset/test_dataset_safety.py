@@ -148,6 +148,15 @@ def test_a_file_without_a_checksum_is_not_taken(study, tmp_path, name):
         import_dataset(data, tmp_path / "new")
 
 
+def test_a_damaged_table_is_told_before_its_rows_are_read(study, tmp_path):
+    data = tmp_path / "data"
+    export_dataset(study, data)
+    with open(data / "dataset.csv", "ab") as table:
+        table.write(b"x")
+    with pytest.raises(InputError, match=r"dataset.csv: not the table that the card was written for"):
+        import_dataset(data, tmp_path / "new")
+
+
 @pytest.mark.parametrize("cube_format", ["mat", "envi"])
 def test_table_card_and_checksums_have_to_agree(study, tmp_path, cube_format):
     data = tmp_path / "data"
