@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
@@ -55,6 +55,7 @@ def sample(
     truncation: float = 1.0,
     interpolate: int | None = None,
     mix: int | None = None,
+    settings: Mapping[str, Any] | None = None,
     fabric: Any = None,
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
@@ -81,7 +82,7 @@ def sample(
     out : path-like, optional
         Folder for the cubes; by default ``STUDY/synthetic/<run id>``, or ``<run id>-last12000`` if that already holds
         cubes of another checkpoint. Those of masks or images that are given end in ``-given``, those of changed noise
-        say how: they do not mix with plain ones, which are what is measured against real cubes.
+        or settings say how: they do not mix with plain ones, which are what is measured against real cubes.
     checkpoint : {"last", "best"}
         From which to draw.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -103,6 +104,8 @@ def sample(
         seed. `n` counts all of them.
     mix : int, optional
         Another seed: its cube i gives the noise of the fine layers, cube i of `seed` that of the coarse ones.
+    settings : mapping, optional
+        How to draw instead of as in the training: ``guidance``, ``sampler`` and ``sampler_steps`` of a flow.
     fabric : lightning.fabric.Fabric, optional
         From `launch`: each process draws its share of the cubes, all with the same arguments, on Fabric's device.
     progress : callable, optional
@@ -130,7 +133,7 @@ def sample(
     if n is not None and n < 1:
         raise InputError(f"{n} cubes are not a number to draw", where="n", fix="ask for 1 or more")
     rank, world = (0, 1) if fabric is None else (fabric.global_rank, fabric.world_size)
-    generator = _generator(run, checkpoint, device if fabric is None else fabric.device)
+    generator = _generator(run, checkpoint, device if fabric is None else fabric.device, settings)
     files = _training("synthetic_cubes")
     tools = _training("latents").LatentTools(truncation, interpolate, mix)
     wanted = files.cubes_asked_for(
@@ -148,7 +151,7 @@ def sample(
     missing: list[int] = []
     if rank == 0:
         try:
-            kind = tools.stem + ("" if mask is None and rgb is None else "-given")
+            kind = generator.stem + tools.stem + ("" if mask is None and rgb is None else "-given")
             place, missing = _training("synthetic_folder").prepared(
                 generator, records, None if out is None else Path(out), kind
             )
@@ -262,7 +265,7 @@ def reconstruct(
 
 def sample_command(args: argparse.Namespace, out: Any) -> int:
     """Run the verb ``sample``, as a job with events if it was given a run folder of its own."""
-    wishes = {name: getattr(args, name) for name in _WISHES}
+    wishes = {name: getattr(args, name) for name in _WISHES} | {"settings": dict(args.settings)}
     fabric = None
     if args.devices * args.num_nodes > 1:
         fabric = launch(args.device, devices=args.devices, num_nodes=args.num_nodes)
@@ -307,8 +310,10 @@ def _training(module: str) -> Any:
         raise MissingExtraError("sampling", "train") from error
 
 
-def _generator(run: RunLike | str | os.PathLike[str], checkpoint: str, device: Any) -> Generator:
+def _generator(
+    run: RunLike | str | os.PathLike[str], checkpoint: str, device: Any, settings: Mapping[str, Any] | None = None
+) -> Generator:
     if checkpoint not in ("last", "best"):
         raise InputError(f"no checkpoint {checkpoint!r}", where="checkpoint", fix="use last or best")
     path = run if isinstance(run, str | os.PathLike) else run.path
-    return _training("generator").open_generator(path, checkpoint, device=device)
+    return _training("generator").open_generator(path, checkpoint, device=device, settings=settings)

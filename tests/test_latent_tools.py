@@ -14,6 +14,7 @@ from test_sampling import tiny  # noqa: E402
 
 from napari_hsisynth.cli import main  # noqa: E402
 from napari_hsisynth.errors import InputError  # noqa: E402
+from napari_hsisynth.jobs import list_runs  # noqa: E402
 from napari_hsisynth.sampling import sample  # noqa: E402
 from napari_hsisynth.study import read_crop, read_crops_index  # noqa: E402
 from napari_hsisynth.training.generator import open_generator  # noqa: E402
@@ -29,7 +30,11 @@ def families():
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, families):
     study = tiny.put_study(tmp_path_factory.mktemp("latents") / "study")
-    return {name: shown_models.run_of(study, name) for name in ("told-masks", "told-rgb", "vae")}
+    found = {name: shown_models.run_of(study, name) for name in ("told-masks", "told-rgb", "vae")}
+    tiny_flow = "image_size=16 width=4 levels=2 batch_size=4 max_images=8 sampler_steps=2 conditional=true device=cpu"
+    sets = [word for setting in tiny_flow.split() for word in ("--set", setting)]
+    assert main(["train", str(study.root), "--model", "flow", *sets]) == 0
+    return found | {"flow": next(run for run in list_runs(study.root) if "-flow-" in run.id)}
 
 
 @pytest.fixture
@@ -95,6 +100,26 @@ def test_a_vae_can_be_truncated(runs, tmp_path):
     np.testing.assert_array_equal(read_crop(folder, record).cube.data, generator.from_noise(half)[0])
 
 
+def test_a_flow_is_drawn_from_with_other_settings_than_those_of_its_training(runs):
+    plain, otherwise = (
+        sample(runs["flow"], n=2, device="cpu", settings=settings)
+        for settings in ({"guidance": "1.0", "sampler_steps": 2}, {"sampler_steps": "7", "guidance": "2.5"})
+    )
+    assert plain.name == runs["flow"].id  # those of the training are nothing else
+    assert otherwise.name == f"{runs['flow'].id}-guidance2p5-samplersteps7"
+    before, after = ([read_crop(place, one) for one in read_crops_index(place)] for place in (plain, otherwise))
+    assert "drawn_with" not in before[0].cube.provenance
+    assert after[0].cube.provenance["drawn_with"] == {"guidance": 2.5, "sampler_steps": 7}
+    assert "-guidance2p5-samplersteps7-" in after[0].record.crop_id
+
+    generator = open_generator(runs["flow"].path, device="cpu", settings={"guidance": 2.5, "sampler_steps": 7})
+    seeds = [crop.record.seed for crop in after]
+    assert seeds == [crop.record.seed for crop in before]
+    made = generator.sample(seeds, [crop.record.diagnosis.value for crop in after])
+    np.testing.assert_array_equal(made, [crop.cube.data for crop in after])
+    assert np.abs(made - [crop.cube.data for crop in before]).max() > 1e-3
+
+
 @pytest.mark.parametrize(
     ("model", "words", "said"),
     [
@@ -106,6 +131,10 @@ def test_a_vae_can_be_truncated(runs, tmp_path):
         ("vae", ["--truncation", "nan"], "use more than 0, and 1 at most"),
         ("vae", ["--interpolate", "1"], "use 2 or more"),
         ("told-masks", ["--interpolate", "4", "--mix", "1"], "either mixed or walked along"),
+        ("vae", ["--set", "guidance=2"], "a trained vae is not drawn from with another 'guidance'; leave it out"),
+        ("flow", ["--set", "width=8"], "another 'width'; use: guidance, sampler, sampler_steps"),
+        ("flow", ["--set", "guidance=-1"], "guidance: '-1' is not allowed; use a number from 0 to 20"),
+        ("flow", ["--set", "sampler=rk4"], "use one of: euler, heun"),
     ],
 )
 def test_what_a_family_cannot_do_is_one_line(runs, tmp_path, capsys, model, words, said):

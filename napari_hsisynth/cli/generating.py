@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_hsisynth.cli.parser import Verbs, positive, seed
+from napari_hsisynth.cli.parser import Verbs, assignment, positive, seed
 from napari_hsisynth.terminal import Output
 
 #: Kept here so that ``--help`` loads no configuration; a test holds it to `training.config.MODELS`.
@@ -78,6 +78,15 @@ def add_verbs(verbs: Verbs) -> None:
     )
     p.add_argument(
         "--mix", type=seed, metavar="SEED", help="fine layers get the noise of this seed's cubes (fastgan and the like)"
+    )
+    p.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        type=assignment,
+        default=[],
+        metavar="K=V",
+        help="draw with another setting than in the training: guidance, sampler, sampler_steps of flow",
     )
     p.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="where to draw")
     p.add_argument("--devices", type=positive, default=1, metavar="N", help="processes on each machine, one per GPU")

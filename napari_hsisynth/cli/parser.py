@@ -45,6 +45,14 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def assignment(text: str) -> tuple[str, str]:
+    """Take ``K=V``."""
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"'{text}' is not of the form K=V")
+    return name, value
+
+
 class Verbs:
     """The verbs of a parser, to which each file of this room adds its own.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from napari_hsisynth.jobs import RunFolder
 from napari_hsisynth.study import Study
 from napari_hsisynth.training import checkpoint as checkpoints
 from napari_hsisynth.training.condition import Condition
-from napari_hsisynth.training.config import parse
+from napari_hsisynth.training.config import parse, redrawn
 from napari_hsisynth.training.device import choose_device
 from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes import recipe_for
@@ -32,10 +33,14 @@ def study_of(run: RunFolder) -> Study:
 
 
 def open_generator(
-    run: str | os.PathLike[str], which: str = "last", *, device: str | torch.device = "auto"
+    run: str | os.PathLike[str],
+    which: str = "last",
+    *,
+    device: str | torch.device = "auto",
+    settings: Mapping[str, Any] | None = None,
 ) -> Generator:
     """Return the `Generator` of a run folder's checkpoint."""
-    return Generator(RunFolder(run), which, device=device)
+    return Generator(RunFolder(run), which, device=device, settings=settings)
 
 
 class Generator:
@@ -49,14 +54,28 @@ class Generator:
         The checkpoint.
     device : {"auto", "cpu", "cuda", "mps"} or torch.device
         Where to compute.
+    settings : mapping, optional
+        Settings to draw with instead of those of the training, of `ModelConfig.DRAWING`.
+
+    Attributes
+    ----------
+    drawn_with : dict
+        Those of them that are not as in the training.
 
     Raises
     ------
     InputError
-        If it is not a training run, or has no such checkpoint.
+        If it is not a training run, has no such checkpoint, or is not drawn from with such settings.
     """
 
-    def __init__(self, run: RunFolder, which: str = "last", *, device: str | torch.device = "auto") -> None:
+    def __init__(
+        self,
+        run: RunFolder,
+        which: str = "last",
+        *,
+        device: str | torch.device = "auto",
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         if (run.config.get("run") or {}).get("verb") != "train":
             raise InputError("not a training run", where=run.path)
         self.run, self.which = run, which
@@ -68,7 +87,7 @@ class Generator:
         self.images, self.diagnosis = kept.images, kept.diagnosis
         self.wavelengths_nm = np.asarray(kept.wavelengths_nm, dtype=np.float64)
         self.normalisation = Normalisation.from_json(kept.normalisation)
-        self.config = parse(kept.config | {"compile": False})
+        self.config, self.drawn_with = redrawn(parse(kept.config | {"compile": False}), settings or {})
         self.classes = tuple(kept.classes)
         self.recipe = recipe_for(kept.config["model"])(self.config, len(self.wavelengths_nm), max(1, len(self.classes)))
         self.recipe.to(torch.device(choose_device(device)) if isinstance(device, str) else device)
@@ -87,6 +106,12 @@ class Generator:
     def label(self) -> str:
         """Names the checkpoint for good, since a resumed run replaces it: ``"last@12000"``."""
         return f"{self.which}@{self.images}"
+
+    @property
+    def stem(self) -> str:
+        """Part of the names of cubes that are not drawn as in the training: ``"-guidance2-samplersteps30"``."""
+        values = {name.replace("_", ""): f"{value}".removesuffix(".0") for name, value in self.drawn_with.items()}
+        return "".join(f"-{name}{value}" for name, value in values.items()).replace(".", "p")
 
     def study(self) -> Study:
         """Return the study that the run belongs to."""

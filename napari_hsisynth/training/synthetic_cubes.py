@@ -82,10 +82,8 @@ def cubes_asked_for(
     # a conditional model draws other cubes from the same seed if it is asked for one diagnosis
     stem = f"syn-{generator.run.id[-4:]}-{generator.label.replace('@', '')}-s{seed}"
     stem += f"-{one}" if generator.classes and one else ""
-    return [
-        _wished(generator, stem + tools.stem, i, tools.latent(generator, seed, i), chosen[tools.position(i)])
-        for i in range(n)
-    ]
+    stem += generator.stem + tools.stem
+    return [_wished(generator, stem, i, tools.latent(generator, seed, i), chosen[tools.position(i)]) for i in range(n)]
 
 
 def _wished(generator: Generator, stem: str, number: int, latent: Latent, chosen: Chosen) -> Wished:
@@ -180,6 +178,7 @@ def write_cube(folder: Path, generator: Generator, wished: Wished, shown: Shown,
         "checkpoint": record.checkpoint,
         "seed": record.seed,
         **wished.latent.to_json(),
+        **({"drawn_with": generator.drawn_with} if generator.drawn_with else {}),
     }
     if source is not None:
         provenance["condition"] = {

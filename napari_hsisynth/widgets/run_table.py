@@ -111,6 +111,13 @@ class RunSummary:
         return self.model in _WITH_STYLES
 
     @property
+    def drawing(self) -> dict[str, float]:
+        """Numbers that only say how its samples are drawn, as in the training; see `ModelConfig.DRAWING`."""
+        told = self.conditional or bool(self.needs)
+        names = ("guidance", "sampler_steps") if told else ("sampler_steps",)  # there is nothing to guide towards
+        return {name: value for name in names if isinstance(value := self.config.get(name), int | float)}
+
+    @property
     def image_size_px(self) -> int:
         """Side of its images; 0 if its configuration does not say."""
         size = self.config.get("image_size")

@@ -154,7 +154,9 @@ class SampleDock(JobDock):
         self.choices.setRowVisible(self.masks, "masks" in needs)
         self.choices.setRowVisible(self.photos, "rgb" in needs)
         self.latent_fold.setVisible(chosen is not None and "rgb" not in needs)
-        self.latents.offer(chosen is not None and chosen.mixes_styles)
+        self.latents.offer(
+            mixes_styles=chosen is not None and chosen.mixes_styles, drawing={} if chosen is None else chosen.drawing
+        )
         told = chosen is not None and chosen.conditional
         # one that was not told diagnoses may have learned several: what it makes of a mask can be said to be of one
         asked = chosen is not None and (told or (bool(needs) and not chosen.diagnosis))

@@ -15,6 +15,7 @@ from qtpy.QtCore import QThreadPool
 from napari_hsisynth.cli import build_parser
 from napari_hsisynth.jobs import RunFolder
 from napari_hsisynth.study import Diagnosis, Study
+from napari_hsisynth.training.config import FlowConfig
 from napari_hsisynth.widgets.layers import unwrapped
 from napari_hsisynth.widgets.sample_dock import SampleDock
 from napari_hsisynth.widgets.session import session_for
@@ -36,7 +37,8 @@ def runs(study: Study) -> dict[str, RunFolder]:
         "plain": finished_run(study, "vae"),
         "masked": finished_run(study, "spade-fastgan"),
         "styles": finished_run(study, "fastgan"),
-        "flow": finished_run(study, "flow", mask_conditional=True),
+        "flow": finished_run(study, "flow", mask_conditional=True, guidance=1.5, sampler_steps=20),
+        "unguided": finished_run(study, "flow", guidance=1.0, sampler_steps=12),
         "rgb": finished_run(study, "shs-gan"),
         "any": finished_run(study, "spade-fastgan", diagnosis=None),
         "any plain": finished_run(study, "vae", diagnosis=None),
@@ -134,6 +136,30 @@ def test_latents_are_said_in_the_command(dock: SampleDock, runs: dict[str, RunFo
     assert dock.words()[-2:] == ["--truncation", "0.7"]
     assert latents.steps.isEnabled()
     choose(dock, runs["rgb"])  # has no latents
+    assert dock.words()[-2:] == ["--seed", "0"]
+
+
+def test_a_flow_can_be_drawn_from_with_other_guidance_and_steps(dock: SampleDock, runs: dict[str, RunFolder]) -> None:
+    latents = dock.latents
+    dock.latent_fold.set_open(True)
+    choose(dock, runs["flow"])
+    assert latents.guidance.text() == "as trained (1.5)"
+    assert latents.sampler_steps.text() == "as trained (20)"
+    latents.guidance.setValue(0.0)
+    latents.sampler_steps.setValue(30)
+    assert dock.words()[-4:] == ["--set", "guidance=0", "--set", "sampler_steps=30"]
+    args = build_parser().parse_args(dock.words())
+    assert set(dict(args.settings)) <= set(FlowConfig.DRAWING)
+    choose(dock, runs["plain"])
+    assert "--set" not in dock.words()
+    assert not latents.guidance.isVisibleTo(dock)
+    choose(dock, runs["unguided"])
+    assert latents.sampler_steps.isVisibleTo(dock)
+    assert not latents.guidance.isVisibleTo(dock)  # it is told nothing that could guide it
+    latents.restore(latents.state())
+    choose(dock, runs["flow"])
+    assert dock.words()[-4:] == ["--set", "guidance=0", "--set", "sampler_steps=30"]
+    latents.restore({})
     assert dock.words()[-2:] == ["--seed", "0"]
 
 

@@ -10,7 +10,7 @@ from napari_hsisynth.training.config.dcgan import DCGANConfig
 from napari_hsisynth.training.config.families import MODELS, PRESETS
 from napari_hsisynth.training.config.fastgan import FastGANConfig
 from napari_hsisynth.training.config.flow import FlowConfig
-from napari_hsisynth.training.config.parsing import check_bands, describe_allowed, parse
+from napari_hsisynth.training.config.parsing import check_bands, describe_allowed, parse, redrawn
 from napari_hsisynth.training.config.shared import ModelConfig
 from napari_hsisynth.training.config.shs_gan import SHSGANConfig
 from napari_hsisynth.training.config.spade_fastgan import SPADEFastGANConfig
@@ -32,4 +32,5 @@ __all__ = [
     "data_summary",
     "describe_allowed",
     "parse",
+    "redrawn",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from napari_hsisynth.training.config.shared import Count, ModelConfig, setting
 
 
 class FlowConfig(ModelConfig):
     """Flow matching: nothing adversarial, so it cannot collapse; a sample takes as many network passes as steps."""
+
+    DRAWING: ClassVar[tuple[str, ...]] = ("guidance", "sampler", "sampler_steps")
 
     model: Literal["flow"] = "flow"
     latent_dim: Count = setting(

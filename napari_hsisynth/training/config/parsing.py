@@ -53,6 +53,38 @@ def parse(values: Mapping[str, Any]) -> ModelConfig:
         raise InputError(f"{first['input']!r} is not allowed", where=name, fix=f"use {allowed}") from None
 
 
+def redrawn(config: ModelConfig, changes: Mapping[str, Any]) -> tuple[ModelConfig, dict[str, Any]]:
+    """Change how samples of a trained model are drawn.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        As it was trained.
+    changes : mapping
+        Some of ``config.DRAWING`` to values, which are converted as by `parse`.
+
+    Returns
+    -------
+    ModelConfig, dict
+        The configuration to draw with, and the values in it that are not those of the training.
+
+    Raises
+    ------
+    InputError
+        If a setting decides more than how samples are drawn, or a value is not allowed.
+    """
+    kept = config.model_dump()
+    for name in changes:
+        if name not in config.DRAWING:
+            raise InputError(
+                f"a trained {kept['model']} is not drawn from with another {name!r}",
+                where="set",
+                fix=f"use: {', '.join(config.DRAWING)}" if config.DRAWING else "leave it out",
+            )
+    drawn = parse(kept | dict(changes))
+    return drawn, {name: value for name in config.DRAWING if (value := getattr(drawn, name)) != kept[name]}
+
+
 def check_bands(config: ModelConfig, bands: int) -> None:
     """Raise InputError if a configuration asks for a spectral basis larger than `bands` have."""
     if config.spectral_basis != "none" and config.basis_components > bands:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -34,9 +34,16 @@ def setting(
 
 
 class ModelConfig(BaseModel):
-    """What every model family has."""
+    """What every model family has.
+
+    Attributes
+    ----------
+    DRAWING : tuple of str
+        Settings that only say how samples are drawn: a trained run can be drawn from with others.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    DRAWING: ClassVar[tuple[str, ...]] = ()
 
     image_size: Count = setting(64, "Side of the square images to train on and to sample", "px", ge=16, le=1024)
     batch_size: Count = setting(8, "Images per optimiser step", "images", ge=1, le=1024)
