@@ -215,11 +215,7 @@ def launch(device: str = "auto", *, devices: int, num_nodes: int = 1) -> Any:
         If there are not so many devices.
     """
     fabric = _training("device").make_fabric(device, "32", devices=devices, num_nodes=num_nodes)
-    import torch
-
-    # what training likes for its speed: a cube would depend on the number of processes
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.benchmark = False
+    _training("device").compute_as_for_sampling()
     return fabric
 
 

@@ -119,9 +119,11 @@ def _sampling(bench: TrainingBench, size: _Size, published: dict[str, Any]) -> N
     import torch
 
     from napari_hsisynth.training.condition import Condition
+    from napari_hsisynth.training.device import compute_as_for_sampling
     from napari_hsisynth.training.generator import BATCH as TOGETHER
     from napari_hsisynth.training.recipes import recipe_for
 
+    compute_as_for_sampling()  # the trainings before left their own ways
     config = bench.config(_MODEL, image_size=size.image_px, **published)
     generator = _untrained(bench, config)
     plain = recipe_for(_MODEL)(config, len(generator.wavelengths_nm))

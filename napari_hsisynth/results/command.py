@@ -19,6 +19,8 @@ from napari_hsisynth.results.sheet import write_sheet
 from napari_hsisynth.results.verdicts import MEAN_PLUS_NOISE, SHIFTED_COPIES, verdict
 from napari_hsisynth.study import Study
 from napari_hsisynth.study.storage import writing
+from napari_hsisynth.training.command import with_full_paths
+from napari_hsisynth.training.config import check_bands
 
 
 class Output(Protocol):
@@ -43,6 +45,7 @@ def results_command(args: argparse.Namespace, out: Output) -> int:
     if len(set(names)) < len(names):
         raise InputError("two studies have the same name", where=", ".join(names), fix="rename one of the folders")
     before = None if args.pretrained is None else Study.open(args.pretrained)
+    planned = [_checked(one, studies, before) for one in planned]
     try:
         data = [DataSet.open(study, planned[0].config.image_size) for study in studies]
         pretraining = None if before is None else DataSet.open(before, planned[0].config.image_size)
@@ -81,6 +84,20 @@ def results_command(args: argparse.Namespace, out: Output) -> int:
             write_json(args.out.with_suffix(".json"), value)
     out.result(value, str(args.out))
     return 1 if any(each.failed for each in found) else 0
+
+
+def _checked(planned: Planned, studies: list[Study], before: Study | None) -> Planned:
+    """A training as `train` will write it down, once it can be done on every study: trainings take hours."""
+    for study in studies if before is None else (*studies, before):
+        planned = planned.with_config(with_full_paths(planned.config, study))
+        check_bands(planned.config, len(study.wavelengths_nm))
+        if before is not None and len(study.wavelengths_nm) != len(before.wavelengths_nm):
+            raise InputError(
+                f"{study.name} has {len(study.wavelengths_nm)} bands, {before.name} {len(before.wavelengths_nm)}",
+                where="--pretrained",
+                fix="name a study of the same bands",
+            )
+    return planned
 
 
 def _command(args: argparse.Namespace) -> str:

@@ -118,7 +118,7 @@ def results_of(
     data : DataSet
     planned : sequence of Planned
     pretraining : DataSet, optional
-        Every model is also trained beginning with the weights that the same training, but on all of its crops, leaves
+        Every model is also trained beginning with the weights that the same training, but on all training crops, leaves
         on this data set; it has a row of its own.
     seed : int
         Of samples and measures.

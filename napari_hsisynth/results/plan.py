@@ -35,6 +35,11 @@ class Planned:
         label = " ".join(word for word in self.label.split(" ") if word.partition("=")[0] not in names)
         return Planned(label, kept, parse({**values, "model": self.model}))
 
+    def with_config(self, config: ModelConfig) -> Planned:
+        """The same training with some settings written otherwise, such as a folder by its full path."""
+        keys = (change.partition("=")[0] for change in self.changes)
+        return Planned(self.label, tuple(f"{key}={getattr(config, key)}" for key in keys), config)
+
     def beginning_with(self, run: Path, name: str) -> Planned:
         """The same training with the weights of a run to begin with; its label says where that was trained."""
         init = str(run.absolute())

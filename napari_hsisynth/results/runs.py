@@ -49,8 +49,8 @@ class Trained:
 def trained(study: Study, planned: Planned, fingerprint: str, *, tell: Tell = lambda done, rate: None) -> Trained:
     """Return the finished run of a planned training; what is missing of it is trained by a child process.
 
-    A run is used again if its settings, the package's version and the crops that it was trained on are the same; one
-    that was stopped goes on. Ctrl-C stops the child, which keeps its last state.
+    A run is used again if its settings, the package's version and the crops and photographs that it was trained on are
+    the same; one that was stopped goes on. Ctrl-C stops the child, which keeps its last state.
 
     Parameters
     ----------
@@ -69,6 +69,11 @@ def trained(study: Study, planned: Planned, fingerprint: str, *, tell: Tell = la
         If it ended in any other way than done.
     """
     found = [run for run in list_runs(study.root) if _is_of(run, planned, fingerprint)]
+    if found and (folder := getattr(planned.config, "photos", "")):
+        from napari_hsisynth.training.photos import load_photos
+
+        photos = load_photos(folder, planned.config.image_size).fingerprint
+        found = [run for run in found if run.config["run"].get("photos_fingerprint") == photos]
     done = next((run for run in found if run.state().status == "done"), None)
     if done is not None:
         return _facts(done)

@@ -84,8 +84,8 @@ def _checked(args: argparse.Namespace) -> tuple[ModelConfig, Study, str | None]:
         # as a full path: the run is found again from wherever this one is looked at
         path = _training("initial_weights").found_run(config.init, study.runs_dir).path
         config = config.model_copy(update={"init": str(path)})
-        _training("initial_weights").check_alike(RunFolder(path), config)
-    config = _with_full_paths(config, study)
+        _training("initial_weights").check_alike(RunFolder(path), config, len(study.wavelengths_nm))
+    config = with_full_paths(config, study)
     diagnosis = None if args.diagnosis is None else Diagnosis.parse(args.diagnosis, where="--diagnosis").value
     records = study.crops()
     if not records:
@@ -96,7 +96,7 @@ def _checked(args: argparse.Namespace) -> tuple[ModelConfig, Study, str | None]:
     return config, study, diagnosis
 
 
-def _with_full_paths(config: ModelConfig, study: Study) -> ModelConfig:
+def with_full_paths(config: ModelConfig, study: Study) -> ModelConfig:
     """A model's photographs and camera as full paths, once they are there and can be used; and its loss, if it is."""
     changes = {}
     if (loss := getattr(config, "reconstruction", "")) == "lpips":

@@ -83,6 +83,17 @@ def make_fabric(device: str, precision: str, *, devices: int = 1, num_nodes: int
     return fabric
 
 
+def compute_as_for_sampling() -> None:
+    """Let torch compute as it does by itself, after `make_fabric`: cubes do not depend on what ran before them.
+
+    Searching for the fastest convolution anew in each process, as training does, would make a cube depend on which of
+    the processes draws it.
+    """
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = False
+
+
 def place(network: nn.Module, device: torch.device) -> None:
     """Move a network of 2-D convolutions to a device, channels innermost where that makes them faster."""
     network.to(device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,17 +57,21 @@ def found_run(init: str, runs_dir: Path) -> RunFolder:
     InputError
         If there is none, or it has no checkpoint yet.
     """
-    for candidate in (typed_path(init), runs_dir / init):
-        run = RunFolder(candidate.absolute())
-        if run.exists():
-            if not (run.checkpoints_dir / LAST).exists():
-                raise InputError("the run has no checkpoint yet", where=init, fix="train it for longer first")
-            return run
-    raise InputError("no such run", where=init, fix="pass a run folder: STUDY/runs/<run>")
+    run = _named(init, runs_dir)
+    if run is None:
+        raise InputError("no such run", where=init, fix="pass a run folder: STUDY/runs/<run>")
+    if not (run.checkpoints_dir / LAST).exists():
+        raise InputError("the run has no checkpoint yet", where=init, fix="train it for longer first")
+    return run
 
 
-def check_alike(run: RunFolder, config: ModelConfig) -> None:
-    """Raise InputError if a run is of another family, or of settings that give the same weights another meaning."""
+def _named(init: str, runs_dir: Path) -> RunFolder | None:
+    runs = (RunFolder(candidate.absolute()) for candidate in (typed_path(init), runs_dir / init))
+    return next((run for run in runs if run.exists()), None)
+
+
+def check_alike(run: RunFolder, config: ModelConfig, bands: int) -> None:
+    """Raise InputError if a run is of another family or other bands, or if its weights have another meaning."""
     stored, ours = run.config, config.model_dump()
     if stored.get("model") != ours["model"]:
         raise InputError(
@@ -84,21 +89,43 @@ def check_alike(run: RunFolder, config: ModelConfig) -> None:
                 where=run.path,
                 fix=f"use --set {name}={theirs}",
             )
+    try:
+        theirs = len(study_of(run).wavelengths_nm)
+    except InputError:  # the run was moved away from its study; its checkpoint knows too, once it is read
+        return
+    _check_bands(run, theirs, bands)
 
 
 def warn_of_leak(run: RunFolder, study: Study) -> list[str]:
-    """Say it if a run of the same study has trained on cubes that are held out now."""
-    try:
-        if not study.root.samefile(study_of(run).root):
-            return []
-    except (InputError, OSError):  # the run was moved away from its study
-        return []
-    then, now = read_split(run.path / SPLITS)[0], study.splits()
-    seen = sorted(cube for cube, side in (then or {}).items() if side == "train" and now.get(cube, "train") != "train")
+    """Say it if a run, or one that it began with itself, has trained on cubes of the study that are held out now."""
+    now = study.splits()
+    seen: set[str] = set()
+    for one in _line_of(run):
+        try:
+            if not study.root.samefile(study_of(one).root):
+                continue
+        except (InputError, OSError):  # the run was moved away from its study
+            continue
+        then = read_split(one.path / SPLITS)[0] or {}
+        seen |= {cube for cube, side in then.items() if side == "train" and now.get(cube, "train") != "train"}
     if not seen:
         return []
     more = f" and {len(seen) - 3} more" if len(seen) > 3 else ""
-    return [f"the first weights have seen cubes that are held out now: {', '.join(seen[:3])}{more}"]
+    return [f"the first weights have seen cubes that are held out now: {', '.join(sorted(seen)[:3])}{more}"]
+
+
+def _line_of(run: RunFolder) -> Iterator[RunFolder]:
+    """A run, the one that it began with, and so on as far as they are still there."""
+    known: set[Path] = set()
+    one: RunFolder | None = run
+    while one is not None and one.path not in known:
+        yield one
+        known.add(one.path)
+        try:
+            init = str(one.config.get("init") or "")
+        except InputError:  # a damaged one
+            return
+        one = _named(init, one.path.parent) if init else None
 
 
 @torch.no_grad()
@@ -132,10 +159,7 @@ def take_weights(
     """
     kept = checkpoints.load(run.checkpoints_dir / LAST, content=content)
     theirs_nm, ours_nm = np.asarray(kept.wavelengths_nm), np.asarray(wavelengths_nm, dtype=np.float64)
-    if len(theirs_nm) != len(ours_nm):
-        raise InputError(
-            f"its cubes have {len(theirs_nm)} bands, these {len(ours_nm)}", where=run.path, fix="use another run"
-        )
+    _check_bands(run, len(theirs_nm), len(ours_nm))
     warnings = []
     if not np.allclose(theirs_nm, ours_nm, rtol=0, atol=_ALIKE_NM):
         apart = np.abs(theirs_nm - ours_nm).max()
@@ -174,6 +198,11 @@ def take_weights(
         "data_fingerprint": kept.fingerprint,
     }
     return Start(facts, tuple(warnings))
+
+
+def _check_bands(run: RunFolder, theirs: int, ours: int) -> None:
+    if theirs != ours:
+        raise InputError(f"its cubes have {theirs} bands, these {ours}", where=run.path, fix="use another run")
 
 
 def _fitted(network: nn.Module) -> set[str]:

@@ -248,7 +248,7 @@ def _begin(
 ) -> tuple[str, ...]:
     """Take the weights of the run that `init` names, and write down which they are."""
     other = found_run(config.init, study.runs_dir)
-    check_alike(other, config)
+    check_alike(other, config, len(study.wavelengths_nm))
     # read once: that run may still be training, and all processes are to begin alike
     content = (other.checkpoints_dir / LAST).read_bytes() if fabric.is_global_zero else b""
     if fabric.world_size > 1:

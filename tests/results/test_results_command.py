@@ -11,6 +11,7 @@ from napari_hsisynth import cli
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import list_runs
 from napari_hsisynth.results.plan import plan
+from napari_hsisynth.study import Study
 
 SMALL = ["image_size=16", "batch_size=4", "latent_dim=4", "width=4", "device=cpu"]
 
@@ -117,6 +118,27 @@ def test_a_model_is_also_trained_from_the_weights_of_another_study(phantoms, wri
     assert len(list_runs(phantoms.root)) == 1, "the run on all phantoms is there already"
     begun = [run.config["run"]["init"] for run in list_runs(patients) if "init" in run.config["run"]]
     assert [one["run"] for one in begun] == [list_runs(phantoms.root)[0].id]
+
+
+def test_what_no_study_could_train_is_said_before_anything_is_trained(phantoms, tmp_path, capsys, monkeypatch):
+    other = Study.create(tmp_path / "other", wavelengths_nm=[500, 550, 600])
+    monkeypatch.setattr("napari_hsisynth.results.command.results_of", lambda *_, **__: pytest.fail("it began"))
+    bands = len(phantoms.wavelengths_nm)
+    for words, said in (
+        (("--models", "vae", "--pretrained", other.root), f"phantoms has {bands} bands, other 3"),
+        (("--models", "shs-gan:photos=nowhere"), "no such folder of photographs"),
+        (("--models", f"vae:spectral_basis=pca:basis_components={bands + 1}"), f"{bands} bands have no basis"),
+    ):
+        assert command(phantoms.root, *words, "--out", tmp_path / "r.md") == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "r.md").exists()
+
+
+def test_files_are_asked_for_by_their_full_path(tmp_path):
+    (one,) = plan("shs-gan:photos=mine:lr=1e-4:augment=false", max_images=8, changes=[], seeds=1)
+    located = one.with_config(one.config.model_copy(update={"photos": str(tmp_path)}))
+    assert f"photos={tmp_path}" in located.changes
+    assert located.without("train_crops").config == located.config
 
 
 def test_defaults_of_a_setting_come_back():

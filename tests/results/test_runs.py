@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from napari_hsisynth import __version__
 from napari_hsisynth.jobs import new_run
@@ -60,6 +61,20 @@ def test_a_finished_run_is_used_again(study, planned, launched):
     found = runs.trained(study, planned, "abc")
     assert (found.run, found.images, found.seconds) == (run, 40, 60)
     assert not launched
+
+
+def test_a_run_of_other_photographs_is_not(study, tmp_path, launched):
+    pytest.importorskip("torch")
+    from napari_hsisynth.training.photos import load_photos
+
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (64, 64), "brown").save(tmp_path / "photos" / "one.png")
+    (asked,) = plan(f"shs-gan:photos={tmp_path / 'photos'}", max_images=40, changes=[], seeds=1)
+    known = load_photos(tmp_path / "photos", asked.config.image_size).fingerprint
+    run = put_run(study, asked, "done", photos_fingerprint=known)
+    assert runs.trained(study, asked, "abc").run == run
+    Image.new("RGB", (64, 64), "pink").save(tmp_path / "photos" / "two.png")
+    assert runs.trained(study, asked, "abc").run == launched[0][1]
 
 
 @pytest.mark.parametrize(

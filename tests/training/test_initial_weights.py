@@ -49,6 +49,13 @@ def test_a_run_begins_with_the_weights_it_is_given(study, first, tiny, capsys):
     assert not [event for event in run.events() if event.kind == "warning" and "random" in event.fields["message"]]
 
 
+def test_a_run_of_other_bands_is_refused_before_there_is_a_run(first, tiny, tmp_path, capsys):
+    other = Study.create(tmp_path / "other", wavelengths_nm=[500, 550, 600])
+    assert main(["train", str(other.root), "--init", str(first.path), *flags(tiny, conditional="true")]) == 2
+    assert "its cubes have 5 bands, these 3" in capsys.readouterr().err
+    assert not list(other.runs_dir.glob("*"))
+
+
 def test_weights_of_diagnoses_are_taken_only_if_they_are_the_same_ones(first, small):
     state = kept(first).recipe
     for classes, expected in ((("melanoma", "nevus"), True), (("melanoma", "other"), False)):
@@ -105,6 +112,13 @@ def test_other_bands_and_cubes_that_are_held_out_now_are_told(study, first, smal
     (said,) = warn_of_leak(first, Study.open(study.root))
     assert moved in said
     assert "held out now" in said
+
+    later = new_run(study.root, "vae")  # what it began with has seen them all the same
+    later.write_config({**first.config, "init": str(first.path)})
+    write_split(later.path / "splits.csv", sides | {moved: "test"}, 0)
+    assert warn_of_leak(later, Study.open(study.root)) == [said]
+    first.write_config({**first.config, "init": str(later.path)})  # no run begins with itself, yet files may say so
+    assert warn_of_leak(later, Study.open(study.root)) == [said]
 
 
 def test_what_is_fitted_to_the_new_crops_stays(study, small):
