@@ -230,6 +230,7 @@ def _generator(about: dict[str, Any]) -> list[str]:
         f"- {each['cubes']:,} cubes of checkpoint {each['checkpoint']}, SHA-256 `{each['sha256']}`"
         for each in about["checkpoints"]
     ]
+    lines.append(f"- Drawn {', '.join(f'{how} ({count:,})' for how, count in about['drawing'].items())}")
     if about.get("known"):
         data = about["training_data"]
         crops = ", ".join(f"{count:,} {Diagnosis(name).label}" for name, count in data["crops"].items())

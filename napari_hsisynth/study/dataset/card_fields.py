@@ -60,6 +60,7 @@ _GENERATOR = {
     "configuration": _Maybe(_ByName(object)),
     "made_with": _Maybe(_ByName(object)),
     "training_data": _Maybe(_TRAINING_DATA),
+    "drawing": _Maybe(_ByName(int)),
 }
 CARD_FIELDS = {
     "title": str,

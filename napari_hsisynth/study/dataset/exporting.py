@@ -23,6 +23,7 @@ from napari_hsisynth.study.dataset.checksums import write_sums
 from napari_hsisynth.study.dataset.choice import Chosen, choose
 from napari_hsisynth.study.dataset.conditions import without_file_name
 from napari_hsisynth.study.dataset.cubes import write_cube_file, write_mask_file
+from napari_hsisynth.study.dataset.drawing import Draws
 from napari_hsisynth.study.dataset.generators import carried_licence, evaluations, generators
 from napari_hsisynth.study.dataset.layout import (
     CUBE_FORMATS,
@@ -169,7 +170,7 @@ def export_dataset(
                 automatic=proposed_by if any(row.record.mask_source == "automatic" for row in work.rows) else "",
                 wavelengths_nm=work.wavelengths_nm,
                 rows=work.rows,
-                generators=about,
+                generators=[{**each, "drawing": work.draws.of(each["run"])} for each in about],
                 evaluations=judged,
                 first_n=n,
             ),
@@ -213,6 +214,7 @@ class _Work:
         self._sheets: dict[Diagnosis, Sheet] = {}
         self._sums: dict[str, str] = {}
         self._told = Told()
+        self.draws = Draws()
         self.rows: list[Row] = []
         self.wavelengths_nm: NDArray[np.float64] = np.empty(0)
 
@@ -238,6 +240,7 @@ class _Work:
         values = write_cube_file(path, replace(crop, record=record), self._format, model=model, phantom=phantom)
         sha256 = sha256_of(values)
         self._sums[values.relative_to(self._folder).as_posix()] = sha256
+        self.draws.add(record.run, crop.cube.provenance)
         lesion_px = int(mask.sum())
         at = mask_file(name, record.diagnosis) if lesion_px else ""
         if lesion_px:

@@ -28,6 +28,9 @@ _OF_A_FIGURE = ("label", "value", "unit", "ci", "floor", "n", "better", "note")
 #: What of the ``run`` part of a configuration does.
 _OF_A_RUN = ("package_version", "torch_version", "git_commit", "device", "init")
 
+#: What a card says of the cubes of a generator, not of the generator.
+_OF_THESE_CUBES = ("run", "cubes", "checkpoints", "drawing")
+
 
 def generators(study: Study, chosen: Iterable[Chosen]) -> list[dict[str, Any]]:
     """Return, for every run that made some of the cubes, what is known of it; JSON types, sorted by run.
@@ -152,7 +155,7 @@ def _carried(folder: Path, run: str) -> dict[str, Any] | None:
     """Return what the card of the data set that the cubes came from says of a run."""
     for about in _card(folder).get("generators") or []:
         if about.get("run") == run:
-            return {key: value for key, value in about.items() if key not in ("run", "cubes", "checkpoints")}
+            return {key: value for key, value in about.items() if key not in _OF_THESE_CUBES}
     return None
 
 

@@ -15,7 +15,9 @@ SHAPE = (9, 7)
 FIRST, SECOND = "20260101-000000-vae-all-aaaa", "20260102-000000-spade-fastgan-all-bbbb"
 
 
-def crop(crop_id, diagnosis, data, *, run, mask=None, mask_source="none", seed=1, condition="", nm=NM, shown=None):
+def crop(
+    crop_id, diagnosis, data, *, run, mask=None, mask_source="none", seed=1, condition="", nm=NM, shown=None, **drawn
+):
     data = np.asarray(data, np.float32)
     height, width = data.shape[1:]
     record = CropRecord(
@@ -23,7 +25,7 @@ def crop(crop_id, diagnosis, data, *, run, mask=None, mask_source="none", seed=1
         mask_source, condition=condition,
     )  # fmt: skip
     mask = np.zeros((height, width), bool) if mask is None else mask
-    said = {"synthetic": True, "run": run, "seed": seed, **({"condition": shown} if shown else {})}
+    said = {"synthetic": True, "run": run, "seed": seed, **({"condition": shown} if shown else {}), **drawn}
     return Crop(Cube(data, nm, name=crop_id, provenance=said), mask, record)
 
 

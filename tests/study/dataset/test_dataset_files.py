@@ -104,6 +104,30 @@ def test_the_card_names_generators_data_figures_and_limits(data, make):
     assert "two generators" in page
 
 
+def test_the_card_says_how_cubes_were_drawn_also_after_a_way_through_a_data_set(study, tmp_path, make):
+    others = [
+        make.crop("syn-t", "nevus", make.values(20), run=make.first, truncation=0.7),
+        make.crop("syn-g", "nevus", make.values(21), run=make.first, drawn_with={"guidance": 2.5, "sampler_steps": 7}),
+        make.crop("syn-m", "nevus", make.values(22), run=make.first, truncation=0.7, fine_seed=3),
+        make.crop("syn-i", "nevus", make.values(23), run=make.first, interpolation={"toward_seed": 3, "part": 0.5}),
+    ]
+    make.put_set(study, f"{make.first}-t0p7", others)
+    said = {
+        "as in the training": 3,
+        "between the noise of two seeds": 1,
+        "guidance 2.5, sampler_steps 7": 1,
+        "truncation 0.7": 1,
+        "truncation 0.7, fine layers of another seed": 1,
+    }
+    export_dataset(study, tmp_path / "data", masks="stored", sets=[make.first, f"{make.first}-t0p7"])
+    card = json.loads((tmp_path / "data" / "datacard.json").read_text())
+    assert card["generators"][0]["drawing"] == said
+    assert "- Drawn as in the training (3), between" in (tmp_path / "data" / "README.md").read_text()
+    back = import_dataset(tmp_path / "data", tmp_path / "other")
+    export_dataset(back.study, tmp_path / "again", masks="stored")
+    assert json.loads((tmp_path / "again" / "datacard.json").read_text())["generators"][0]["drawing"] == said
+
+
 def test_training_crops_are_counted_by_the_split_of_the_run(study, tmp_path, make):
     for name in ("A", "B"):
         cube = Cube(np.ones((3, *make.shape)), make.nm)
