@@ -9,7 +9,7 @@ from napari_hsisynth.cli.parser import Verbs, assignment, positive, seed
 from napari_hsisynth.terminal import Output
 
 #: Kept here so that ``--help`` loads no configuration; a test holds it to `training.config.MODELS`.
-MODEL_NAMES = ("vae", "dcgan", "fastgan", "shs-gan", "cyclegan", "spade-fastgan", "flow")
+MODEL_NAMES = ("vae", "dcgan", "fastgan", "rs-imle", "shs-gan", "cyclegan", "spade-fastgan", "flow")
 
 
 def train(args: argparse.Namespace, out: Output) -> int:
@@ -77,7 +77,10 @@ def add_verbs(verbs: Verbs) -> None:
         "--interpolate", type=positive, metavar="STEPS", help="cubes on the way from the noise of each seed to the next"
     )
     p.add_argument(
-        "--mix", type=seed, metavar="SEED", help="fine layers get the noise of this seed's cubes (fastgan and the like)"
+        "--mix",
+        type=seed,
+        metavar="SEED",
+        help="fine layers get the noise of this seed's cubes (fastgan, rs-imle, spade-fastgan)",
     )
     p.add_argument(
         "--set",

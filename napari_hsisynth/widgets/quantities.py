@@ -17,6 +17,8 @@ _NAMES = {
     "lr": "learning rate",
     "gradient": "gradient norm",
     "error": "reconstruction error (std of a band)",
+    "distance": "distance to the nearest sample (std)",
+    "rejected": "share of samples rejected",
     "mask_iou": "IoU with the mask asked for",
 }
 

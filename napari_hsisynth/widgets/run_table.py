@@ -34,7 +34,7 @@ _BY_NEED = tuple(_COLUMNS.index(name) for name in ("status", "images", "loss", "
 #: Families that make each cube from a mask, and from an RGB image; further ones say so in their configuration.
 _FROM_MASKS, _FROM_RGB = {"spade-fastgan"}, {"shs-gan", "cyclegan"}
 #: Families whose latents act at several scales, so that two samples can be mixed.
-_WITH_STYLES = {"fastgan", "spade-fastgan"}
+_WITH_STYLES = {"fastgan", "rs-imle", "spade-fastgan"}
 
 #: Settings that do not change how long an image takes.
 _NO_MATTER_OF_SPEED = {

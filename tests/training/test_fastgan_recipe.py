@@ -20,7 +20,8 @@ from napari_hsisynth.training.config import PRESETS, parse
 from napari_hsisynth.training.generator import open_generator
 from napari_hsisynth.training.losses import hinge_critic_loss
 from napari_hsisynth.training.normalisation import Normalisation
-from napari_hsisynth.training.recipes.fastgan import FastGANRecipe, shrunk
+from napari_hsisynth.training.recipes.fastgan import FastGANRecipe
+from napari_hsisynth.training.recipes.pyramid import shrunk
 from napari_hsisynth.training.reconstruction import STRUCTURE, weights_file
 from napari_hsisynth.training.run import train
 

@@ -19,7 +19,7 @@ from napari_hsisynth.training.augment import Augmentation
 from napari_hsisynth.training.batch import Batch
 from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config import PRESETS, FastGANConfig, parse
-from napari_hsisynth.training.recipes.fastgan import shrunk
+from napari_hsisynth.training.recipes.pyramid import shrunk
 from napari_hsisynth.training.recipes.spade_fastgan import SPADEFastGANRecipe
 from napari_hsisynth.training.run import resume, train
 

@@ -11,6 +11,7 @@ from napari_hsisynth.training.config.families import MODELS, PRESETS
 from napari_hsisynth.training.config.fastgan import FastGANConfig
 from napari_hsisynth.training.config.flow import FlowConfig
 from napari_hsisynth.training.config.parsing import check_bands, describe_allowed, parse, redrawn
+from napari_hsisynth.training.config.rs_imle import RSIMLEConfig
 from napari_hsisynth.training.config.shared import ModelConfig
 from napari_hsisynth.training.config.shs_gan import SHSGANConfig
 from napari_hsisynth.training.config.spade_fastgan import SPADEFastGANConfig
@@ -25,6 +26,7 @@ __all__ = [
     "FastGANConfig",
     "FlowConfig",
     "ModelConfig",
+    "RSIMLEConfig",
     "SHSGANConfig",
     "SPADEFastGANConfig",
     "VAEConfig",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,26 +12,23 @@ from torch.nn import functional as F
 from napari_hsisynth.models.fastgan import FastGANGenerator
 from napari_hsisynth.models.fastgan_critic import FastGANCritic, Seen, quarter
 from napari_hsisynth.training.batch import Batch
-from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config import FastGANConfig
 from napari_hsisynth.training.device import place
-from napari_hsisynth.training.ema import Average
 from napari_hsisynth.training.losses import generator_loss
 from napari_hsisynth.training.normalisation import Normalisation
 from napari_hsisynth.training.recipes.adversarial import (
     CriticAugmentation,
     all_finite,
     descend,
-    distances_of_samples,
-    renew_statistics,
 )
+from napari_hsisynth.training.recipes.pyramid import PyramidRecipe, shrunk
 from napari_hsisynth.training.recipes.registry import register
 from napari_hsisynth.training.reconstruction import STRUCTURE, chosen, loss_of
 from napari_hsisynth.training.spectral_basis import decoder_for, fit_basis
 
 
 @register("fastgan")
-class FastGANRecipe:
+class FastGANRecipe(PyramidRecipe):
     """A FastGAN generator against the self-supervised critic.
 
     Every call of `step` is one step of both on a batch of real images and as many generated ones. The generated ones
@@ -47,23 +44,18 @@ class FastGANRecipe:
         Diagnoses that generator and critic are told; 1 for none.
     """
 
-    needs: frozenset[str] = frozenset()
-
     def __init__(self, config: FastGANConfig, bands: int, classes: int = 1) -> None:
         self.config = config
-        self.plain_generator, self.plain_critic = self._networks(
+        generator, self.plain_critic = self._networks(
             bands=bands, image_size=config.image_size, width=config.width, classes=classes, norm=config.norm
         )
-        self.average = Average(self.plain_generator, config.ema_decay)
-        self.generator: Any = self.plain_generator
+        super().__init__(config, generator)
         self.critic: Any = self.plain_critic
         self.decoders: Any = self.plain_critic.decoders
-        self.optimisers: dict[str, torch.optim.Optimizer] = {}
         self.augmentation = CriticAugmentation(bands, config.diff_augment)
         #: How reconstructions are compared, by the name that `reconstruction.chosen` gave it.
         self.compared_by = STRUCTURE
         self.unlikeness: Any = loss_of(STRUCTURE)
-        self.fabric: Any = None
 
     def _networks(self, **shared: Any) -> tuple[Any, Any]:
         """Generator and critic, from what both are made of."""
@@ -71,28 +63,15 @@ class FastGANRecipe:
         spectra = decoder_for(config, shared["bands"])
         return FastGANGenerator(latent_dim=config.latent_dim, spectra=spectra, **shared), FastGANCritic(**shared)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the networks are."""
-        return next(self.average.network.parameters()).device
-
-    def to(self, device: torch.device) -> None:
-        """Move the averaged generator to `device`."""
-        place(self.average.network, device)
-
     def setup(self, fabric: Any) -> None:
         """Move everything to Fabric's device and make the optimisers."""
-        self.fabric = fabric
-        config = self.config
-        for network in (self.plain_generator, self.plain_critic, self.average.network):
-            place(network, fabric.device)
+        super().setup(fabric)
+        place(self.plain_critic, fabric.device)
         self.augmentation.to(fabric.device)
-        if config.compile:
-            self.generator = torch.compile(self.plain_generator)
+        if self.config.compile:
             self.critic = torch.compile(self.plain_critic)
             self.decoders = torch.compile(self.plain_critic.decoders)
-        for name, network in (("generator", self.plain_generator), ("critic", self.plain_critic)):
-            self.optimisers[name] = torch.optim.Adam(network.parameters(), lr=config.lr, betas=(0.5, 0.999))
+        self.optimisers["critic"] = self._adam(self.plain_critic)
 
     def prepare(self, spectra: Tensor, normalisation: Normalisation) -> list[str]:
         """Choose how reconstructions are compared, fit the spectral basis, and learn what a gain of the camera is."""
@@ -147,10 +126,6 @@ class FastGANRecipe:
             **{name: value.detach() for name, value in further.items()},
         }
 
-    def _told(self, shown: Batch | Condition) -> tuple[Tensor, ...]:
-        """What the generator is told beside the noise."""
-        return (shown.classes.to(self.device),)
-
     def _further_losses(self, batch: Batch) -> dict[str, Tensor]:
         """What else the critic learns from real images, by name."""
         return {}
@@ -179,56 +154,11 @@ class FastGANRecipe:
         """Whether every weight of both networks is finite."""
         return all_finite((self.plain_generator, self.plain_critic))
 
-    def validate(self, held_out: Batch, seed: int) -> dict[str, float]:
-        """Distances between samples of the averaged generator and held-out images."""
-        return distances_of_samples(self, held_out, seed)
-
-    def fit_latents(self, draw: Callable[[int], Batch]) -> None:
-        """Take the BatchNorm statistics of the averaged generator anew; the noise itself is never fitted."""
-        network, config = self.average.network, self.config
-        renew_statistics(
-            network,
-            draw,
-            lambda batch: network(batch.normal(config.latent_dim), *self._told(batch)),
-            image_size=config.image_size,
-            batch_size=max(1, config.batch_size // self.fabric.world_size),
-        )
-
-    @torch.no_grad()
-    def sample(self, noise: Tensor, condition: Condition) -> Tensor:
-        """Normalised images from standard normal `noise` (n, latent_dim), by the averaged generator."""
-        return self.average.network(noise.to(self.device), *self._told(condition))[0]
-
-    @torch.no_grad()
-    def mix(self, noise_coarse: Tensor, noise_fine: Tensor, condition: Condition) -> Tensor:
-        """Normalised images with the layout of one noise and the appearance of another.
-
-        The coarse maps of `noise_fine` weigh the channels of the fine maps of `noise_coarse` (section 3.1 of the
-        paper). With equal noises these are the images of `sample`.
-
-        Parameters
-        ----------
-        noise_coarse, noise_fine : Tensor, shape (n, latent_dim)
-            Standard normal.
-        condition : Condition
-            Of n samples.
-        """
-        network, told = self.average.network, self._told(condition)
-        factors = network.excitation_factors(noise_fine.to(self.device), *told)
-        return network(noise_coarse.to(self.device), *told, factors=factors)[0]
-
-    def reconstruct(self, images: Tensor, classes: Tensor) -> None:
-        """There is no encoder that a sample could be made from."""
-        return None
-
     def state(self) -> dict[str, Any]:
         """Weights, averaged weights, both optimisers, and how reconstructions are compared."""
         return {
-            "generator": self.plain_generator.state_dict(),
+            **super().state(),
             "critic": self.plain_critic.state_dict(),
-            "average": self.average.network.state_dict(),
-            "average_steps": self.average.steps,
-            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "compared_by": self.compared_by,
             **self.augmentation.state(),
         }
@@ -241,16 +171,7 @@ class FastGANRecipe:
         InputError
             If training is to go on with a perceptual loss whose weights are not on this machine.
         """
-        self.plain_generator.load_state_dict(state["generator"])
+        super().load_state(state)
         self.plain_critic.load_state_dict(state["critic"])
-        self.average.network.load_state_dict(state["average"])
-        self.average.steps = int(state["average_steps"])
-        for name, optimiser in self.optimisers.items():  # none where samples are only drawn
-            optimiser.load_state_dict(state["optimisers"][name])
         self._compare_by(str(state["compared_by"]))
         self.augmentation.load_state(state, self.device)
-
-
-def shrunk(images: Tensor, side: int) -> Tensor:
-    """Images (n, bands, y, x) brought to a smaller side, which divides theirs, by means over squares."""
-    return F.avg_pool2d(images, images.shape[-1] // side)

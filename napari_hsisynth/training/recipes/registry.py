@@ -105,6 +105,7 @@ _HOMES = {
     "vae": "napari_hsisynth.training.recipes.vae",
     "dcgan": "napari_hsisynth.training.recipes.dcgan",
     "fastgan": "napari_hsisynth.training.recipes.fastgan",
+    "rs-imle": "napari_hsisynth.training.recipes.rs_imle",
     "shs-gan": "napari_hsisynth.training.recipes.shs_gan",
     "cyclegan": "napari_hsisynth.training.recipes.cyclegan",
     "spade-fastgan": "napari_hsisynth.training.recipes.spade_fastgan",

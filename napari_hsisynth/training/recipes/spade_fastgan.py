@@ -15,7 +15,8 @@ from napari_hsisynth.training.batch import Batch
 from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config import SPADEFastGANConfig
 from napari_hsisynth.training.recipes.adversarial import masks_followed, samples_like, scored_distances
-from napari_hsisynth.training.recipes.fastgan import FastGANRecipe, shrunk
+from napari_hsisynth.training.recipes.fastgan import FastGANRecipe
+from napari_hsisynth.training.recipes.pyramid import shrunk
 from napari_hsisynth.training.recipes.registry import register
 from napari_hsisynth.training.recipes.wrong_masks import wrong_masks
 from napari_hsisynth.training.spectral_basis import decoder_for
