@@ -18,20 +18,13 @@ def invert(args: argparse.Namespace, out: Output) -> int:
     wishes = {name: getattr(args, name) for name in ("like", "format", "maps", "replace")}
     settings = {**wishes, "like": None if args.like is None else str(args.like), "photographs": str(args.photographs)}
     with job(args.run, "invert", unit="photographs", screen=out, settings=settings) as work:
-
-        def progress(done: int, total: int, share: float) -> None:
-            if args.run is None and done < total:
-                out.progress(done, total, unit="photographs", extra=f"{share:.0%} of the next")
-            else:
-                work.progress(done, total)
-
         try:
             report = invert_photographs(
                 args.photographs,
                 args.out,
                 wavelengths_nm=args.wavelengths,
                 **wishes,
-                progress=progress,
+                progress=work.progress,
                 cancelled=work.should_stop,
             )
         except Cancelled:
