@@ -1,7 +1,6 @@
 """``napari-hsisynth invert``: photographs to cubes that look like them and say what they are."""
 
 import json
-import shutil
 from pathlib import PurePath
 
 import numpy as np
@@ -18,9 +17,10 @@ from napari_hsisynth.formats import read_cube
 from napari_hsisynth.jobs import RunFolder
 from napari_hsisynth.optics import SURFACE_REFLECTANCE, skin_reflectance
 from napari_hsisynth.optics.sensor import REFERENCE_SKIN
-from napari_hsisynth.photo_inversion import _names, invert_photographs, study_gain
+from napari_hsisynth.photo_inversion import invert_photographs, study_gain
+from napari_hsisynth.photo_inversion.files import _names
 from napari_hsisynth.photographs import read_photograph, srgb
-from napari_hsisynth.study import Cancelled, Study, make_crops
+from napari_hsisynth.study import Study, make_crops
 
 NM = np.linspace(465, 630, 16)
 
@@ -93,6 +93,12 @@ def test_like_a_study_gives_the_values_of_its_camera(photo, tmp_path):
     plain = read_cube(invert_photographs(photo[0], tmp_path / "plain", wavelengths_nm=nm).cubes[0])
     np.testing.assert_allclose(cube.data, plain.data * found[:, None, None], rtol=1e-5)
     np.testing.assert_allclose(cube.provenance["gain"], found)
+    assert invert_photographs(photo[0], tmp_path / "out", like=study.root).kept == 1
+    with pytest.raises(InputError, match="is there already"):  # its gain is not what is asked for now
+        invert_photographs(photo[0], tmp_path / "out", wavelengths_nm=nm)
+    infrared = Study.create(tmp_path / "infrared", wavelengths_nm=[700.0, 800.0, 900.0])
+    with pytest.raises(InputError, match=f"{infrared.root}: .* use bands that reach from 500 to 600 nm"):
+        invert_photographs(photo[0], tmp_path / "other", like=infrared.root)
     with pytest.raises(InputError, match="its own wavelengths"):
         invert_photographs(photo[0], tmp_path / "other", like=study.root, wavelengths_nm=nm)
 
@@ -134,10 +140,14 @@ def test_every_photograph_gets_a_cube_of_its_own(photo, tmp_path):
         "y.tif": "y",
     }
     assert len(list((folder / "out").glob("*.npz"))) == len(list((folder / "out" / "maps").iterdir())) == 7
-    for path in report.cubes:
-        path.unlink()
-    with pytest.raises(InputError, match="is there already"):  # the maps are
-        invert_photographs(folder, folder / "out", maps=True)
+
+
+def test_in_the_folder_of_the_photographs_cubes_are_not_taken_for_photographs(photo):
+    path, _ = photo
+    for replace in (False, True):
+        report = invert_photographs(path.parent, path.parent, format="tiff", replace=replace)
+        assert [each.name for each in report.cubes] == ["SYNTHETIC_patient.tif"]
+        assert not report.skipped
 
 
 @given(st.lists(st.text("ab_./2", min_size=1, max_size=5), max_size=8))
@@ -147,19 +157,87 @@ def test_names_are_never_given_twice(ways):
     assert len({name.casefold() for name in names}) == len(names)
 
 
-def test_cubes_are_not_replaced_unless_asked(photo, tmp_path, capsys):
-    words = ["invert", str(photo[0]), "--out", str(tmp_path / "out")]
-    assert main(words) == 0
+@pytest.fixture
+def photos(tmp_path):
+    """Two photographs, each of its own skin."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed, name in enumerate(("a.png", "b.png")):
+        photograph(folder / name, skin(NM, seed=seed)[0])
+    return folder
+
+
+def test_cubes_are_not_replaced_unless_asked(photos, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["invert", str(photos), "--out", str(out)]
+    assert main([*words, "--wavelengths", "465:630:8"]) == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
     assert main(words) == 2
-    assert "is there already" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "is there already, made otherwise, and 1 more; choose another folder, or replace it (--replace)" in said
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert main([*words, "--replace"]) == 0
+    assert read_cube(out / "SYNTHETIC_a.npz").bands == 16
+
+
+@pytest.mark.parametrize("format", ["npz", "matlab5", "envi", "tiff"])
+def test_the_same_command_makes_nothing_again(photo, tmp_path, capsys, format):
+    words = ["invert", str(photo[0]), "--out", str(tmp_path / "out"), "--format", format]
+    assert main(words) == 0
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    for more in ([], ["--replace"]):
+        assert main([*words, *more]) == 0
+        assert "1 cubes in" in (said := capsys.readouterr().out)
+        assert "1 of them were there already" in said
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == times
+
+
+def test_only_what_is_missing_or_broken_is_made(photos, tmp_path, capsys):
+    out = tmp_path / "out"
+    whole = invert_photographs(photos, out, maps=True)
+    first, second = whole.cubes
+    maps = out / "maps" / "SYNTHETIC_b.npz"
+    maps.unlink()  # as if it had been ended between cube and maps
+    times = {path: path.stat().st_mtime_ns for path in out.rglob("*.npz")}
+    again = invert_photographs(photos, out, maps=True)
+    assert (again.cubes, again.kept) == (whole.cubes, 1)
+    assert again.pixels == whole.pixels / 2  # of the photograph that was looked at
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert maps.exists()
+    second.write_bytes(second.read_bytes()[:100])
+    with pytest.raises(InputError, match="is there already") as error:
+        invert_photographs(photos, out, maps=True)
+    assert error.value.where == second
+    assert invert_photographs(photos, out, maps=True, replace=True).kept == 1
+    assert first.stat().st_mtime_ns == times[first]
+    assert read_cube(second).bands == 16
+
+
+def test_a_cube_of_another_photograph_is_in_the_way(photos, tmp_path):
+    invert_photographs(photos, tmp_path / "out")
+    photograph(photos / "b.png", skin(NM, seed=7)[0])
+    with pytest.raises(InputError, match=r"SYNTHETIC_b\.npz: is there already"):
+        invert_photographs(photos, tmp_path / "out")
+    assert invert_photographs(photos, tmp_path / "out", replace=True).kept == 1
+
+
+def test_a_format_that_says_nothing_of_the_cube_is_in_the_way(photo, tmp_path):
+    invert_photographs(photo[0], tmp_path / "out", format="npy")
+    with pytest.raises(InputError, match="is there already"):
+        invert_photographs(photo[0], tmp_path / "out", format="npy")
+
+
+def test_a_file_in_place_of_the_folder(photos, tmp_path):
+    (tmp_path / "out").touch()
+    with pytest.raises(InputError, match="is a file, and cubes go into a folder"):
+        invert_photographs(photos, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--format", "none"], "no writable format"),
-        (["--wavelengths", "700:900:4"], "colour render needs bands"),
+        (["--wavelengths", "700:900:4"], "there are 4 in 700-900 nm; use bands that reach from 500 to 600 nm"),
         (["--wavelengths", "465:630:16", "--like", "study"], "not allowed with"),
     ],
 )
@@ -181,35 +259,50 @@ def test_a_single_bad_photograph_is_an_error(tmp_path, capsys):
     assert "bad.jpg: not a photograph" in capsys.readouterr().err
 
 
-def test_cancelling_keeps_what_is_whole(photo, tmp_path):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for name in ("a.png", "b.png"):
-        Image.open(photo[0]).save(folder / name)
+def test_cancelling_keeps_what_is_whole(photos, tmp_path):
     told = []
-    with pytest.raises(Cancelled):
-        invert_photographs(
-            folder,
-            tmp_path / "out",
-            progress=lambda done, total, share: told.append((done, total, share)),
-            cancelled=lambda: bool(told) and told[-1][0] == 1,
-        )
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["SYNTHETIC_a.npz"]
+    report = invert_photographs(
+        photos,
+        tmp_path / "out",
+        progress=lambda done, total, share: told.append((done, total, share)),
+        cancelled=lambda: bool(told) and told[-1][0] == 1,
+    )
+    assert report.stopped
+    assert [path.name for path in report.cubes] == ["SYNTHETIC_a.npz"]
+    assert list((tmp_path / "out").iterdir()) == report.cubes
+    report = invert_photographs(photos, tmp_path / "out")
+    assert (len(report.cubes), report.kept, report.stopped) == (2, 1, False)
 
 
-def test_as_a_job_it_says_how_far_it_is_and_can_be_stopped(photo, tmp_path):
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for name in ("a.png", "b.png"):
-        shutil.copy(photo[0], photos / name)
-    run = RunFolder(tmp_path / "run")
+def job(tmp_path, photos, name, *words):
+    run = RunFolder(tmp_path / name)
     run.path.mkdir()
-    assert main(["invert", str(photos), "--out", str(tmp_path / "out"), "--run", str(run.path)]) == 0
-    assert [event.kind for event in run.events() if event.kind in ("started", "done")] == ["started", "done"]
-    assert len(run.state().result["cubes"]) == 2
-    stopped = RunFolder(tmp_path / "stopped")
-    stopped.path.mkdir()
-    stopped.request_stop()
-    assert main(["invert", str(photos), "--out", str(tmp_path / "none"), "--run", str(stopped.path)]) == 0
+    if name == "stopped":
+        run.request_stop()
+    assert main(["invert", str(photos), "--out", str(tmp_path / "out"), "--run", str(run.path), *words]) == 0
+    return run
+
+
+def test_as_a_job_it_says_how_far_it_is_and_can_be_stopped(photos, tmp_path, capsys):
+    stopped = job(tmp_path, photos, "stopped")
+    assert "stopped: 0 cubes so far; the same command makes the others" in capsys.readouterr().out
     assert stopped.state().status == "stopped"
-    assert not list((tmp_path / "none").glob("*.npz"))
+    assert stopped.state().result["path"] == str(tmp_path / "out")
+    assert not stopped.stop_requested()
+    done = job(tmp_path, photos, "done")
+    assert [event.kind for event in done.events() if event.kind in ("started", "done")] == ["started", "done"]
+    assert len(done.state().result["cubes"]) == 2
+    assert done.config["out"] == str(tmp_path / "out")
+    assert done.config["wavelengths"] is None
+    other = job(tmp_path, photos, "other", "--replace", "--wavelengths", "480:620:3")
+    assert other.config["wavelengths"] == [480, 550, 620]
+
+
+def test_of_many_photographs_left_out_few_are_named(photos, tmp_path):
+    for number in range(8):
+        (photos / f"bad{number}.jpg").write_text("no picture")
+    run = job(tmp_path, photos, "many")
+    said = [event.fields["message"] for event in run.events() if event.kind == "warning"]
+    assert sum(text.startswith("left out: bad") for text in said) == 5
+    assert "left out: 3 more photographs" in said
+    assert len(run.state().result["skipped"]) == 8

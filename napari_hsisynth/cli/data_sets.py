@@ -77,7 +77,7 @@ def export(args: argparse.Namespace, out: Output) -> int:
                 cancelled=work.should_stop,
             )
         except Cancelled:
-            text = "stopped: nothing was written"
+            work.stopped, text = True, "stopped: nothing was written"
         else:
             out.notes(made.notes)
             value = {
@@ -108,7 +108,7 @@ def import_(args: argparse.Namespace, out: Output) -> int:
                 args.src, args.study, name=args.name, progress=work.progress, cancelled=work.should_stop
             )
         except Cancelled:
-            text = "stopped: nothing was imported"
+            work.stopped, text = True, "stopped: nothing was imported"
         else:
             out.notes(made.notes)
             value = {

@@ -8,49 +8,60 @@ from pathlib import Path
 from napari_hsisynth.cli.parser import DONE, Verbs, wavelengths
 from napari_hsisynth.terminal import Output
 
+#: Photographs that were left out are named up to this number, the others are counted.
+_NAMED = 5
+
 
 def invert(args: argparse.Namespace, out: Output) -> int:
     """Make cubes of photographs by the optics of skin; nothing is trained."""
     from napari_hsisynth.photo_inversion import NOTE, invert_photographs
-    from napari_hsisynth.study import Cancelled
     from napari_hsisynth.training.job import job
 
     wishes = {name: getattr(args, name) for name in ("like", "format", "maps", "replace")}
-    settings = {**wishes, "like": None if args.like is None else str(args.like), "photographs": str(args.photographs)}
+    settings = {
+        **wishes,
+        "like": None if args.like is None else str(args.like),
+        "wavelengths": None if args.wavelengths is None else [float(nm) for nm in args.wavelengths],
+        "photographs": str(args.photographs),
+        "out": str(args.out),
+    }
     with job(args.run, "invert", unit="photographs", screen=out, settings=settings) as work:
-
-        def progress(done: int, total: int, share: float) -> None:
-            if args.run is None and done < total:
-                out.progress(done, total, unit="photographs", extra=f"{share:.0%} of the next")
-            else:
-                work.progress(done, total)
-
-        try:
-            report = invert_photographs(
-                args.photographs,
-                args.out,
-                wavelengths_nm=args.wavelengths,
-                **wishes,
-                progress=progress,
-                cancelled=work.should_stop,
-            )
-        except Cancelled:
-            out.result({"status": "stopped"}, "stopped; the cubes that are whole stay")
-            return DONE
-        for note in [NOTE, *report.notes, *(f"left out: {name} ({reason})" for name, reason in report.skipped)]:
+        report = invert_photographs(
+            args.photographs,
+            args.out,
+            wavelengths_nm=args.wavelengths,
+            **wishes,
+            progress=work.progress,
+            cancelled=work.should_stop,
+        )
+        work.stopped = report.stopped
+        for note in [NOTE, *report.notes, *_left_out(report.skipped)]:
             work.warn(note)
         for text, count in report.problems.items():
             work.warn(f"{count:,} of {report.pixels:,} pixels are {text}")
         work.result = {
             "path": str(args.out),
             "cubes": [str(path) for path in report.cubes],
+            "kept": report.kept,
             "skipped": [{"photograph": name, "reason": reason} for name, reason in report.skipped],
             "pixels": report.pixels,
             "problems": dict(report.problems),
             "notes": [NOTE, *report.notes],
         }
-    out.result(work.result | {"status": "done"}, f"{len(report.cubes)} cubes in {args.out}")
+    if report.stopped:
+        text = f"stopped: {len(report.cubes):,} cubes so far; the same command makes the others"
+    else:
+        there = f", {report.kept:,} of them were there already" if report.kept else ""
+        text = f"{len(report.cubes):,} cubes in {args.out}{there}"
+    out.result(work.result | {"status": "stopped" if report.stopped else "done"}, text)
     return DONE
+
+
+def _left_out(skipped: list[tuple[str, str]]) -> list[str]:
+    """A sentence for each of the first photographs that were left out, and one for the others."""
+    said = [f"left out: {name} ({reason})" for name, reason in skipped[:_NAMED]]
+    more = len(skipped) - len(said)
+    return said + ([f"left out: {more:,} more photographs"] if more else [])
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -67,7 +78,7 @@ def add_verbs(verbs: Verbs) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder for the cubes; if it is in the one of the photographs, what is in it is not looked at",
+        help="folder for the cubes; what an earlier command has made in it goes on from there",
     )
     bands = p.add_mutually_exclusive_group()
     bands.add_argument("--like", type=Path, metavar="STUDY", help="bands and gain of this study's camera")
@@ -76,5 +87,9 @@ def add_verbs(verbs: Verbs) -> None:
     )
     p.add_argument("--format", default="npz", metavar="NAME", help="the format to write (default: npz)")
     p.add_argument("--maps", action="store_true", help="also write melanin, blood, light and residual of every pixel")
-    p.add_argument("--replace", action="store_true", help="replace cubes and maps of the same names")
+    p.add_argument(
+        "--replace",
+        action="store_true",
+        help="replace what is there under these names, unless it is what would be written",
+    )
     verbs.job(p)

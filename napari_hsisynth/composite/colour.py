@@ -164,7 +164,7 @@ def _xyz_weights(nm: NDArray[np.float64], illuminant: str, where: str | None = N
     if np.unique(nm[visible]).size < 3 or nm[visible].min() > needed_low or nm[visible].max() < needed_high:
         raise InputError(
             f"a colour render needs bands from {needed_low:g} to {needed_high:g} nm or beyond, three at least;"
-            f" the cube has {nm.size} in {nm.min():g}-{nm.max():g} nm",
+            f" there are {nm.size} in {nm.min():g}-{nm.max():g} nm",
             where=where,
             fix="use the band mean or PCA view",
         )

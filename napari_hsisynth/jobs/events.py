@@ -5,7 +5,8 @@ Kinds and their fields (more may be added to any of them; a reader ignores what 
 =============  =======================================================================================
 launched       pid, create_time, host, argv; written by whoever started the child, before the child speaks
 started        pid, create_time, host, verb, device, resumed_at (images of the checkpoint, None for a new run)
-progress       done, total, unit ("images", "cubes", ...), rate (units/s), eta_s
+progress       done, total, unit ("images", "cubes", ...), rate (units/s), eta_s; share of the next unit (0-1), where
+               one takes long
 scalars        images, values {name: float or None}
 preview        images, file (relative to the run folder)
 checkpoint     images, file
@@ -96,6 +97,8 @@ class RunState:
         What a finished run reports.
     unit : str
         What is counted.
+    share : float
+        How much of the next unit is done, 0 to 1.
     """
 
     status: Status
@@ -107,6 +110,7 @@ class RunState:
     started: float | None = None
     result: dict[str, Any] = field(default_factory=dict)
     unit: str = "images"
+    share: float = 0.0
 
     @property
     def active(self) -> bool:
@@ -118,7 +122,7 @@ class RunState:
         """Done over total, 0 to 1; 1 for a finished run."""
         if self.status == "done":
             return 1.0
-        return min(1.0, self.images / self.total) if self.total else 0.0
+        return min(1.0, (self.images + self.share) / self.total) if self.total else 0.0
 
 
 def without_superseded(events: Iterable[Event]) -> list[Event]:
@@ -165,7 +169,7 @@ def fold(events: Iterable[Event], *, stop_requested: bool = False) -> tuple[RunS
         The launched or started event that names the process at work; None if there should be none.
     """
     status: Status = "queued"
-    reason, unit, images, total, rate = "", "images", 0, 0, 0.0
+    reason, unit, images, total, rate, share = "", "images", 0, 0, 0.0, 0.0
     eta_s: float | None = None
     started: float | None = None
     result: dict[str, Any] = {}
@@ -181,22 +185,22 @@ def fold(events: Iterable[Event], *, stop_requested: bool = False) -> tuple[RunS
                 status, process, reason, result, eta_s = "running", event, "", {}, None
                 spoken = event.fields.get("pid")
                 started = event.t if started is None else started
-                images = int(event.fields.get("resumed_at") or 0)
+                images, share = int(event.fields.get("resumed_at") or 0), 0.0
             case "rolled_back":
-                images, eta_s = int(event.fields.get("resumed_at") or 0), None
+                images, share, eta_s = int(event.fields.get("resumed_at") or 0), 0.0, None
             case "progress":
                 images, total = int(event.fields.get("done") or 0), int(event.fields.get("total") or 0)
                 rate, eta_s = float(event.fields.get("rate") or 0.0), event.fields.get("eta_s")
-                unit = str(event.fields.get("unit") or unit)
+                share, unit = float(event.fields.get("share") or 0.0), str(event.fields.get("unit") or unit)
             case "stopped" | "done":
                 status, process, eta_s = ("stopped" if event.kind == "stopped" else "done"), None, None
-                images = event.images if event.images is not None else images
+                images, share = event.images if event.images is not None else images, 0.0
                 result = dict(event.fields.get("result") or {})
             case "failed":
                 status, process, eta_s, reason = "failed", None, None, str(event.fields.get("message") or "failed")
     if stop_requested and status in ("starting", "running"):
         status = "stopping"
-    return RunState(status, reason, images, total, rate, eta_s, started, result, unit), process
+    return RunState(status, reason, images, total, rate, eta_s, started, result, unit, share), process
 
 
 def _json_ready(value: Any) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_hsisynth.composite import camera_rgb_weights, cie1931_rgb_weights
+from napari_hsisynth.errors import InputError
 
 #: The eye of the CIE 1931 observer under D65, as the CIE RGB view of a cube.
 OBSERVER = "cie1931"
@@ -25,4 +26,10 @@ def rgb_weights(camera: str, wavelengths_nm: ArrayLike) -> NDArray[np.float64]:
     InputError
         If the file cannot be used, or the bands do not reach as far as colour needs.
     """
-    return cie1931_rgb_weights(wavelengths_nm) if camera == OBSERVER else camera_rgb_weights(camera, wavelengths_nm)
+    if camera != OBSERVER:
+        return camera_rgb_weights(camera, wavelengths_nm)
+    try:
+        return cie1931_rgb_weights(wavelengths_nm)
+    except InputError as error:
+        fix = "use bands that reach from 500 to 600 nm, or the curves of a camera that sees these (camera=FILE.csv)"
+        raise InputError(error.what, where=f"camera={camera}", fix=fix) from None

@@ -6,12 +6,18 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from napari_hsisynth import __version__
 from napari_hsisynth.jobs import RunFolder
-from napari_hsisynth.training.reporting import Report, Screen
+from napari_hsisynth.training.reporting import Report, Screen, share_text
 from napari_hsisynth.training.stopping import stop_requests
+
+
+class Progress(Protocol):
+    """Told how many units are done, of how many, and how much of the next one is done, 0-1."""
+
+    def __call__(self, done: int, total: int, share: float = 0.0, /) -> None: ...
 
 
 @dataclass
@@ -21,7 +27,7 @@ class Work:
     Parameters
     ----------
     progress : callable
-        To be called with (done, total).
+        To be called with (done, total), and the share of the next one where each takes long; see `Progress`.
     should_stop : callable
         True once a stop has been asked for.
     result : dict
@@ -29,10 +35,11 @@ class Work:
     warn : callable
         To be called with what the user should know, one sentence.
     stopped : bool
-        Whether the work ended because of a request.
+        Whether the work ended because of a request. To be set where a request ends it after the last progress; before
+        that it is seen by itself.
     """
 
-    progress: Callable[[int, int], None]
+    progress: Progress
     should_stop: Callable[[], bool]
     warn: Callable[[str], None]
     result: dict[str, Any] = field(default_factory=dict)
@@ -60,17 +67,21 @@ def job(folder: Path | None, verb: str, *, unit: str, screen: Screen, settings: 
         Progress goes in, requests to stop come out.
     """
     if folder is None:
-        yield Work(lambda done, total: screen.progress(done, total, unit), lambda: False, screen.note)
+
+        def show(done: int, total: int, share: float = 0.0, /) -> None:
+            screen.progress(done, total, unit, share_text(share))
+
+        yield Work(show, lambda: False, screen.note)
         return
     run = RunFolder(folder)
     report = Report(run, verb, unit=unit, screen=screen)
     reached = goal = 0
 
-    def progress(done: int, total: int) -> None:
+    def progress(done: int, total: int, share: float = 0.0, /) -> None:
         nonlocal reached, goal
         reached, goal = done, total
         if report.due or done == total:
-            report.progress(done, total)
+            report.progress(done, total, share=share)
 
     try:
         run.write_config({**settings, "run": {"verb": verb, "package_version": __version__}})
@@ -78,7 +89,7 @@ def job(folder: Path | None, verb: str, *, unit: str, screen: Screen, settings: 
         with stop_requests(run) as asked:
             work = Work(progress, asked, report.warn)
             yield work
-            work.stopped = asked() and reached < goal
+            work.stopped = work.stopped or (asked() and reached < goal)
     except BaseException as error:
         with contextlib.suppress(OSError):
             run.append("failed", message=" ".join(str(error).split()) or type(error).__name__)

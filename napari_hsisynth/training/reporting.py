@@ -36,6 +36,11 @@ class Log(Protocol):
         """Write what is left."""
 
 
+def share_text(share: float) -> str:
+    """Write how much of the next unit is done (0-1), ``40% of the next``; empty for nothing."""
+    return f"{share:.0%} of the next" if share else ""
+
+
 class Report:
     """Writes a job's events and shows its progress.
 
@@ -63,8 +68,9 @@ class Report:
         log: Log | None = None,
     ) -> None:
         self.run, self.verb, self.unit, self.screen, self.log = run, verb, unit, screen, log
-        self._began = self._last_time = time.monotonic()
-        self._last_done, self._rate, self._measured = 0, 0.0, 0
+        self._began = self._grown_at = time.monotonic()
+        self._last_said: float | None = None
+        self._reached, self._rate, self._measured = 0.0, 0.0, 0
         self._warned = {event.fields.get("message") for event in run.events() if event.kind == "warning"}
 
     def __enter__(self) -> Report:
@@ -79,8 +85,8 @@ class Report:
         self.run.append("started", **identity(), verb=self.verb, device=device, resumed_at=resumed_at)
         if self.log is not None:
             self.log.forget_after(resumed_at or 0)
-        self._began = self._last_time = time.monotonic()
-        self._last_done = resumed_at or 0
+        self._began = self._grown_at = time.monotonic()
+        self._reached = resumed_at or 0
 
     def warn(self, message: str, images: int | None = None) -> None:
         """Say something that the user should know, of a moment or of the whole; once per run, also over resumes."""
@@ -96,26 +102,35 @@ class Report:
         """Whether it is time to report: twice a second at first, more and more rarely in a long job."""
         now = time.monotonic()
         pause = min(max(0.5, (now - self._began) / 200), 10.0)
-        return self._measured == 0 or now - self._last_time >= pause
+        return self._last_said is None or now - self._last_said >= pause
 
     def progress(
-        self, done: int, total: int, scalars: Mapping[str, float | None] | None = None, extra: str = ""
+        self,
+        done: int,
+        total: int,
+        scalars: Mapping[str, float | None] | None = None,
+        extra: str = "",
+        *,
+        share: float = 0.0,
     ) -> None:
-        """Write a progress event, and the scalars reached there."""
-        now = time.monotonic()
-        elapsed = now - self._last_time
-        if done > self._last_done and elapsed > 0:
-            latest = (done - self._last_done) / elapsed
-            # the first stretch covers the warm-up (compilation, caches) and must not linger
-            self._rate = latest if self._measured < 2 else 0.8 * self._rate + 0.2 * latest
-            self._measured += 1
-        self._last_time, self._last_done = now, done
-        eta_s = (total - done) / self._rate if self._rate > 0 else None
-        self.run.append("progress", done=done, total=total, unit=self.unit, rate=self._rate, eta_s=eta_s)
+        """Write a progress event, and the scalars reached there; `share` is how much of the next unit is done, 0-1."""
+        now = self._last_said = time.monotonic()
+        reached = done + share
+        # a report that says nothing new is no moment to measure from: the next one would seem quick
+        if reached > self._reached:
+            if (elapsed := now - self._grown_at) > 0:
+                latest = (reached - self._reached) / elapsed
+                # the first stretch covers the warm-up (compilation, caches) and must not linger
+                self._rate = latest if self._measured < 2 else 0.8 * self._rate + 0.2 * latest
+                self._measured += 1
+            self._grown_at, self._reached = now, reached
+        eta_s = (total - reached) / self._rate if self._rate > 0 else None
+        part = {"share": share} if share else {}
+        self.run.append("progress", done=done, total=total, unit=self.unit, rate=self._rate, eta_s=eta_s, **part)
         if scalars:
             self.scalars(done, scalars)
         if self.screen is not None:
-            self.screen.progress(done, total, self.unit, extra)
+            self.screen.progress(done, total, self.unit, extra or share_text(share))
 
     def scalars(self, images: int, values: Mapping[str, float | None]) -> None:
         """Write figures reached after so many images."""
@@ -134,9 +149,10 @@ class Report:
     def rolled_back(self, fields: Mapping[str, Any]) -> None:
         """Say that the training goes on from an earlier state; `fields` as in the table of `jobs.events`."""
         self.run.append("rolled_back", **fields)
-        self._last_time, self._last_done = time.monotonic(), int(fields["resumed_at"])
+        self._grown_at = self._last_said = time.monotonic()
+        self._reached = resumed_at = int(fields["resumed_at"])
         if self.log is not None:
-            self.log.forget_after(self._last_done)
+            self.log.forget_after(resumed_at)
         if self.screen is not None:
             self.screen.note(
                 f"{fields['reason']}: back from {fields['reached']:,} to {fields['resumed_at']:,} images, "

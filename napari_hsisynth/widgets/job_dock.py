@@ -233,7 +233,8 @@ class JobDock(QWidget):
     def _show_controls(self, obstacle: str) -> None:
         self.start_button.setEnabled(not obstacle)
         self.start_button.setToolTip(obstacle or f"{self.verb.capitalize()} as a process of its own")
-        self.reason.setText("" if self.row.active else obstacle)
+        said = self.row.active or obstacle == self.empty.text()  # above, with a button for the next step
+        self.reason.setText("" if said else obstacle)
         self.reason.setVisible(bool(self.reason.text()))
         # while a job runs, its own command; else that of what is chosen
         words = self.row.words if self.row.active else [] if obstacle else self.words()

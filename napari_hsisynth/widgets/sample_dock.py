@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from napari.utils.notifications import show_info, show_warning
 
 from napari_hsisynth.errors import InputError
 from napari_hsisynth.jobs import RunFolder, RunState, new_run
-from napari_hsisynth.study import Crop, Diagnosis, Study, read_crops_index
+from napari_hsisynth.study import Crop, Diagnosis, Study
 from napari_hsisynth.widgets import settings
 from napari_hsisynth.widgets.briefs import sample_brief
 from napari_hsisynth.widgets.dataset_form import DatasetForm
@@ -20,15 +19,18 @@ from napari_hsisynth.widgets.fold import Fold
 from napari_hsisynth.widgets.inversion_form import InversionForm
 from napari_hsisynth.widgets.job_dock import JobDock, choice, counter, missing_training, refill
 from napari_hsisynth.widgets.latent_tools import LatentTools
-from napari_hsisynth.widgets.run_table import RunSummary, summarise_all
+from napari_hsisynth.widgets.run_table import RunSummary
 from napari_hsisynth.widgets.sample_conditions import ConditionSource, MaskSource, PhotoSource
 from napari_hsisynth.widgets.shown_samples import MOST_SHOWN, read_samples, show_samples
+from napari_hsisynth.widgets.study_samples import StudySamples, read_samples_of
 from napari_hsisynth.widgets.synthetic_sets import SyntheticSets
 
 #: Cubes to draw at first: of a painted mask few, which are all shown; of photographs one each.
 _COUNTS = {"": 16, "painted": 4, "photographs": 0}
 
 _BUSY = "A job is under way: wait for it or stop it first."
+_READING = "The study is being read."
+_NO_RUN = "No trained run in this study yet."
 
 
 class SampleDock(JobDock):
@@ -41,11 +43,7 @@ class SampleDock(JobDock):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer, "sample")
-        self.trained: list[RunSummary] = []
-        self._diagnoses: tuple[str, ...] = ()
-        self._shown: Study | None = None
-        #: Cubes of each diagnosis in each synthetic set.
-        self._cubes_in: dict[str, dict[str, int]] = {}
+        self._found = StudySamples(None)
         self._cubes, self._cubes_of = dict(_COUNTS), ""
         #: What stood in the way of drawing when the files were last looked at, whatever the mask.
         self._in_the_way = ""
@@ -110,27 +108,41 @@ class SampleDock(JobDock):
         self.dataset.asked.connect(self.export)
         self.inversion.asked.connect(self.invert)
 
+    @property
+    def trained(self) -> list[RunSummary]:
+        """Training runs to draw from."""
+        return self._found.trained
+
     # -- what is shown --------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """List the trained runs and the synthetic sets of the study."""
         if self.study is None:
-            self._take((None, [], {}, ()))
-        else:
-            worker = create_worker(_read_runs, self.study, _start_thread=False)
-            worker.returned.connect(self._take)
-            worker.start()
+            self._take(StudySamples(None))
+            return
+        if not self._is_read:  # until then nothing of the last study is to be used for this one
+            self._offer_export()
+            self.update_controls()
+        worker = create_worker(read_samples_of, self.study, _start_thread=False)
+        worker.returned.connect(self._take)
+        worker.start()
 
-    def _take(self, found: tuple[Study | None, list[RunSummary], dict[str, dict[str, int]], tuple[str, ...]]) -> None:
-        if found[0] is not self.study:
+    @property
+    def _is_read(self) -> bool:
+        """Whether what is shown is of the open study."""
+        shown = self._found.study
+        return self.study is not None and shown is not None and shown.root == self.study.root
+
+    def _take(self, found: StudySamples) -> None:
+        study = found.study
+        if study is not self.study:
             return  # another study has been opened meanwhile; its own list is on the way
-        study, self.trained, self._cubes_in, self._diagnoses = found
-        if study is not None and (self._shown is None or self._shown.root != study.root):
+        is_new, self._found = not self._is_read, found
+        if study is not None and is_new:
             self._restore(study)
-        self._shown = study
         refill(self.source, [(_title(summary), summary.run.path) for summary in self.trained])
         self._offer_what_it_takes()
-        counts = {run_id: sum(cubes.values()) for run_id, cubes in self._cubes_in.items()}
+        counts = {run_id: sum(cubes.values()) for run_id, cubes in found.sets.items()}
         self.sets.fill(counts)
         if not counts:
             self.sets.export_button.setChecked(False)
@@ -138,7 +150,7 @@ class SampleDock(JobDock):
         if study is None:
             self.show_empty("No study open. Samples are drawn from a study's training runs.", "Open or make a study")
         elif not self.trained:
-            self.show_empty("No trained run in this study yet.", "Train a generator", alone=False)
+            self.show_empty(_NO_RUN, "Train a generator", alone=False)
         else:
             self.show_empty("", "")
         self._chosen()
@@ -160,7 +172,7 @@ class SampleDock(JobDock):
         told = chosen is not None and chosen.conditional
         # one that was not told diagnoses may have learned several: what it makes of a mask can be said to be of one
         asked = chosen is not None and (told or (bool(needs) and not chosen.diagnosis))
-        names = (chosen.classes or self._diagnoses) if chosen is not None and asked else ()
+        names = (chosen.classes or self._found.diagnoses) if chosen is not None and asked else ()
         unsaid = "all in turn" if told else "that of the crop, else other"
         refill(self.diagnosis, [(unsaid, ""), *((Diagnosis(name).label, name) for name in names)])
         self.choices.setRowVisible(self.diagnosis, asked)
@@ -205,8 +217,10 @@ class SampleDock(JobDock):
             return "Open a study first."
         if missing := missing_training():
             return missing
+        if not self._is_read:
+            return _READING
         if not self.trained:
-            return "This study has no trained run yet: train a generator first."
+            return _NO_RUN
         chosen = self._chosen_run
         if chosen is not None and not any(chosen.run.checkpoints_dir.glob(f"{self.checkpoint.currentData()}.*")):
             return f"This run has no “{self.checkpoint.currentData()}” checkpoint yet."
@@ -305,8 +319,9 @@ class SampleDock(JobDock):
 
     def _offer_export(self) -> None:
         root = self.study.root if self.study is not None else None
-        self.dataset.offer(root, self._cubes_in, self.sets.selected)
-        self.inversion.offer(root)
+        found = self._found if self._is_read else StudySamples(None)
+        self.dataset.offer(root, found.sets, self.sets.selected)
+        self.inversion.offer(root, has_training_crops=found.has_training_crops if self._is_read else None)
 
     def update_controls(self) -> None:
         """Enable what can be done now, and say why not."""
@@ -339,7 +354,7 @@ class SampleDock(JobDock):
             return ""
         if self.row.active:
             return super().summary()
-        if self._shown is not self.study:
+        if self._found.study is not self.study:
             return sample_brief(self.study).text  # being read
         sets, cubes = len(self.sets.counts), sum(self.sets.counts.values())
         return f"{cubes:,} samples from {sets} run{'s' * (sets != 1)}" if sets else "none yet"
@@ -365,23 +380,6 @@ class SampleDock(JobDock):
 
 def _title(summary: RunSummary) -> str:
     return f"{summary.title} · {summary.state.images:,} images"
-
-
-def _read_runs(study: Study) -> tuple[Study, list[RunSummary], dict[str, dict[str, int]], tuple[str, ...]]:
-    """Return the study, its trained runs, what its synthetic sets hold of each diagnosis, and those of its crops."""
-    trained = [s for s in summarise_all(study.root, "train") if any(s.run.checkpoints_dir.glob("last.*"))]
-    sets = {}
-    for run_id in study.synthetic_runs():
-        try:
-            records = read_crops_index(study.synthetic_dir(run_id))
-        except InputError:  # a folder that is being written, or a broken one: it has no cubes to show
-            continue
-        sets[run_id] = dict(Counter(record.diagnosis.value for record in records))
-    try:
-        diagnoses = {record.diagnosis.value for record in study.crops()}
-    except InputError:  # a damaged index: the docks that read crops say so
-        diagnoses = set()
-    return study, trained, sets, tuple(sorted(diagnoses))
 
 
 def _read_drawn(state: RunState, count: int, condition: str) -> list[Crop] | str:

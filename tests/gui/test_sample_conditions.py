@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -339,7 +340,7 @@ def test_a_layer_of_several_scales_is_no_painting(dock: SampleDock) -> None:
 
 def test_a_model_that_was_not_told_diagnoses_can_be_asked_for_one(dock: SampleDock, runs: dict[str, RunFolder]) -> None:
     """As the command can: cubes of a painted mask are then said to be of it."""
-    dock._diagnoses = ("melanoma", "nevus")  # of the study's crops
+    dock._found = replace(dock._found, diagnoses=("melanoma", "nevus"))  # of the study's crops
     for name, offered in {"any": ["", "melanoma", "nevus"], "any plain": [""], "masked": [""]}.items():
         choose(dock, runs[name])
         assert [dock.diagnosis.itemData(row) for row in range(dock.diagnosis.count())] == offered

@@ -16,6 +16,7 @@ from napari_hsisynth.jobs import RunFolder, new_run
 from napari_hsisynth.training import checkpoint as checkpoints
 from napari_hsisynth.training import run as runs
 from napari_hsisynth.training.augment import Augmentation
+from napari_hsisynth.training.camera import rgb_weights
 from napari_hsisynth.training.data import load_images
 from napari_hsisynth.training.device_data import DeviceData
 from napari_hsisynth.training.generator import open_generator
@@ -115,6 +116,11 @@ def test_what_cannot_be_used_is_refused_before_a_run_is_made(study, tmp_path, mo
     assert main(words(study, model="shs-gan", **changes)) == 2
     assert said in capsys.readouterr().err
     assert not study.runs_dir.exists() or not list(study.runs_dir.iterdir())
+
+
+def test_bands_that_make_no_colours_are_told_with_what_helps():
+    with pytest.raises(InputError, match=r"^camera=cie1931: .* there are 3 in 700-900 nm; use .*camera=FILE\.csv"):
+        rgb_weights("cie1931", [700, 800, 900])
 
 
 def test_a_resumed_run_wants_the_photographs_it_began_with(study, small, photos, monkeypatch):

@@ -36,7 +36,7 @@ def verify(
     Raises
     ------
     InputError
-        Names the first file that is missing or is not what it was, and says how many there are.
+        Names the first file that is missing, cannot be read or is not what it was, and says how many there are.
     """
     path = folder / SUMS
     try:
@@ -56,10 +56,13 @@ def verify(
         if cancelled is not None and cancelled():
             raise Cancelled
         file = inside(folder, name, where=path)
-        if not file.is_file():
-            wrong.append((file, "missing"))
-        elif sha256_of(file) != sha256:
-            wrong.append((file, "damaged: its SHA-256 is not the one stated"))
+        try:
+            if not file.is_file():
+                wrong.append((file, "missing"))
+            elif sha256_of(file) != sha256:
+                wrong.append((file, "damaged: its SHA-256 is not the one stated"))
+        except OSError as error:
+            wrong.append((file, f"cannot be read ({error.strerror or error})"))
     if wrong:
         file, reason = wrong[0]
         more = f" (and {len(wrong) - 1} more files)" if len(wrong) > 1 else ""

@@ -107,7 +107,11 @@ def import_dataset(
         if (target.synthetic_dir(set_name) / INDEX).exists():
             return _there_already(target, set_name, src)
         _check_free(target.synthetic_dir(set_name))
-    if (src / TABLE).is_file() and sha256_of(src / TABLE) != card["table_sha256"]:  # before its rows are read
+    try:  # before its rows are read
+        other = (src / TABLE).is_file() and sha256_of(src / TABLE) != card["table_sha256"]
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror or error})", where=src / TABLE, fix=_COPY) from None
+    if other:
         raise InputError("not the table that the card was written for", where=src / TABLE, fix=_COPY)
     rows = read_table(src)
     steps = _Steps(len(rows), progress, cancelled)
@@ -143,10 +147,10 @@ class _Steps:
 
     def writing(self, done: int) -> None:
         """So many cubes are written."""
+        if self._cancelled is not None and self._cancelled():  # first: what is stopped never was all done
+            raise Cancelled
         if self._progress is not None:
             self._progress(self._files + done, self._files + self._cubes)
-        if self._cancelled is not None and self._cancelled():
-            raise Cancelled
 
 
 def _fill(study: Study, name: str, src: Path, rows: list[Row], steps: _Steps) -> None:

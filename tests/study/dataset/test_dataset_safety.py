@@ -1,9 +1,12 @@
 """Nothing is lost or given away: folders in the way, cards and tables that do not fit, names of photographs, races."""
 
+import errno
 import hashlib
+import io
 import json
 import shutil
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,6 +149,21 @@ def test_a_file_without_a_checksum_is_not_taken(study, tmp_path, name):
     (data / "SHA256SUMS").write_text("".join(line for line in lines if not line.endswith(f"  {victim}\n")))
     with pytest.raises(InputError, match=f"{victim}.*no checksum"):
         import_dataset(data, tmp_path / "new")
+
+
+@pytest.mark.parametrize("name", ["dataset.csv", "README.md"])
+def test_a_file_that_cannot_be_read_is_bad_input(data, tmp_path, monkeypatch, name):
+    opened = io.open
+
+    def refusing(file, *args, **kwargs):
+        if Path(file).name == name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(file))
+        return opened(file, *args, **kwargs)
+
+    monkeypatch.setattr("builtins.open", refusing)
+    with pytest.raises(InputError, match=f"{name}: cannot be read.*copy the data set again"):
+        import_dataset(data, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_damaged_table_is_told_before_its_rows_are_read(study, tmp_path):

@@ -9,7 +9,9 @@ import pytest
 
 from napari_hsisynth import cli
 from napari_hsisynth.jobs import RunFolder
-from napari_hsisynth.study import Study, read_crops_index
+from napari_hsisynth.study import Study, read_crops_index, write_crops_index
+from napari_hsisynth.study.dataset import importing
+from napari_hsisynth.training import stopping
 
 
 def run(capsys, *words):
@@ -45,6 +47,25 @@ def test_a_dock_sees_the_job_get_on_and_can_stop_it(study, tmp_path, capsys):
     assert (status, out) == (cli.DONE, "stopped: nothing was written\n")
     assert stopped.state().status == "stopped"
     assert "of the stopped" not in (tmp_path / "data" / "README.md").read_text()
+
+
+def test_a_stop_at_the_last_moment_of_an_import_is_a_stop(study, tmp_path, capsys, monkeypatch):
+    run(capsys, "export", "dataset", study.root, tmp_path / "data", "--masks", "stored")
+    job = RunFolder(tmp_path / "job")
+
+    def write_index_and_stop(*args):
+        write_crops_index(*args)
+        job.request_stop()
+
+    monkeypatch.setattr(importing, "write_crops_index", write_index_and_stop)
+    monkeypatch.setattr(stopping, "_LOOK_EVERY_S", 0)
+    words = ("import", "dataset", tmp_path / "data", tmp_path / "new", "--run", job.path)
+    assert run(capsys, *words)[:2] == (cli.DONE, "stopped: nothing was imported\n")
+    assert not (tmp_path / "new").exists()
+    state = job.state()
+    assert state.status == "stopped"
+    assert state.images < state.total
+    assert not job.stop_requested()
 
 
 @pytest.mark.parametrize(
