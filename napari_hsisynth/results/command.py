@@ -154,7 +154,7 @@ def _json(results: Results) -> dict[str, Any]:
         if name in results.trainings:
             one = results.trainings[name]
             generators[name] |= {
-                "verdict": verdict(measured, results.real, noise, copies),
+                "verdict": verdict(measured, results.real, noise, copies, redrawn=name in results.redrawn),
                 "images": one.images,
                 "seconds": round(one.seconds, 1),
                 "device": one.device,

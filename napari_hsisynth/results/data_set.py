@@ -92,6 +92,8 @@ class Results:
         What was measured, for the pictures.
     failed : dict of str to str
         Models that could not be trained, and why.
+    redrawn : set of str
+        Models whose cubes were made of RGB images of training crops.
     """
 
     data: DataSet
@@ -100,6 +102,7 @@ class Results:
     trainings: dict[str, Trained]
     made: dict[str, Cubes]
     failed: dict[str, str] = field(default_factory=dict)
+    redrawn: set[str] = field(default_factory=set)
 
 
 def results_of(
@@ -133,6 +136,7 @@ def results_of(
     }
     trainings: dict[str, Trained] = {}
     failed: dict[str, str] = {}
+    redrawn: set[str] = set()
     for one, begins in ((one, begins) for one in planned for begins in (False, *([True] if pretraining else []))):
         label = one.label if pretraining is None or not begins else f"{one.label}, from {pretraining.study.name}"
         try:
@@ -145,9 +149,11 @@ def results_of(
             failed[label] = str(error)
             continue
         trainings[label] = training
-        made[label] = _samples(training, data.real, seed)
+        made[label], needs = _samples(training, data.real, seed)
+        if "rgb" in needs:
+            redrawn.add(label)
     real, measured = measure(data.train, data.real, made, seed=seed, progress=progress)
-    return Results(data, real, measured, trainings, made, failed)
+    return Results(data, real, measured, trainings, made, failed, redrawn)
 
 
 def _cubes(images: object) -> Cubes:
@@ -171,8 +177,8 @@ def _of_each_diagnosis(data: DataSet, generator: Callable[..., NDArray[np.float3
     return Cubes(images, data.real.diagnoses, _single(len(images)))
 
 
-def _samples(training: Trained, real: Cubes, seed: int) -> Cubes:
-    """Draw as many cubes of each diagnosis as are held out, from the last checkpoint.
+def _samples(training: Trained, real: Cubes, seed: int) -> tuple[Cubes, frozenset[str]]:
+    """Draw as many cubes of each diagnosis as are held out, from the last checkpoint; and say what it was shown.
 
     A conditioned model is shown masks or renders of training crops of that diagnosis: it must not see held-out ones.
     """
@@ -183,7 +189,7 @@ def _samples(training: Trained, real: Cubes, seed: int) -> Cubes:
     seeds = [generator.seed_of(seed, number) for number in range(len(real))]
     diagnoses = [str(one) for one in real.diagnoses]
     shown = training_condition(generator, seed, diagnoses)
-    return Cubes(generator.sample(seeds, diagnoses, shown), real.diagnoses, _single(len(real)))
+    return Cubes(generator.sample(seeds, diagnoses, shown), real.diagnoses, _single(len(real))), generator.needs
 
 
 def _single(n: int) -> NDArray[np.str_]:

@@ -108,7 +108,9 @@ def _section(results: Results, picture: str | None) -> str:
                 number(measured.diversity.value),
                 f"{100 * measured.nearest.share:.0f} %",
                 number(_median(measured.nearest.distance)),
-                "learns nothing" if trivial else verdict(measured, real, noise, copies),
+                "learns nothing"
+                if trivial
+                else verdict(measured, real, noise, copies, redrawn=name in results.redrawn),
             )
         )
     lines += [_row(_escaped(name), *["–"] * 6, f"**failed**: {_escaped(why)}") for name, why in results.failed.items()]

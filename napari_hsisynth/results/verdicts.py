@@ -26,12 +26,14 @@ RULES = (
     f"**memorising**: more of its cubes are near a training cube than halfway from the {100 * _EXPECTED:.0f} % expected"
     f" to what is found of *{SHIFTED_COPIES}*",
     f"**some near copies**: more than {200 * _EXPECTED:.0f} % of its cubes, and p < {_UNLIKELY:g}",
+    "**redrawn**: made of RGB images of training crops, so that nearness to them is what was asked for and says nothing"
+    " of memorising; how well a cube is found from its RGB image, `evaluate --reconstruct` measures on held-out crops",
     f"**little diversity**: less than {100 * _LITTLE_DIVERSITY:.0f} % of the real set's",
     "**passes**: none of these; how near it is to real cubes, its distances in floors (2 x, 3 x ...) say",
 )
 
 
-def verdict(measured: Measured, real: RealFigures, noise: Measured, copies: Measured) -> str:
+def verdict(measured: Measured, real: RealFigures, noise: Measured, copies: Measured, *, redrawn: bool = False) -> str:
     """Say by rule whether a generator is broken, memorises, or repeats itself.
 
     Parameters
@@ -42,6 +44,8 @@ def verdict(measured: Measured, real: RealFigures, noise: Measured, copies: Meas
         Of the held-out cubes.
     noise, copies : Measured
         Of the two generators that learn nothing.
+    redrawn : bool
+        Whether its cubes were made of RGB images of training crops.
 
     Returns
     -------
@@ -56,7 +60,9 @@ def verdict(measured: Measured, real: RealFigures, noise: Measured, copies: Meas
     elif coarse >= trivial_coarse and _above_floor(measured.levels[-1]):
         said.append(f"**coarse structure missing** ({coarse / trivial_coarse:.2f} x *{MEAN_PLUS_NOISE}*)")
     share, of_copies = measured.nearest.share, copies.nearest.share
-    if of_copies < _FOUND_COPIES:
+    if redrawn:
+        said.append("**redrawn** from training crops in RGB")
+    elif of_copies < _FOUND_COPIES:
         said.append(f"memorising cannot be told here: only {100 * of_copies:.0f} % of *{SHIFTED_COPIES}* are found")
     elif share >= (_EXPECTED + of_copies) / 2:
         said.append(f"**memorising** ({100 * share:.0f} % of its cubes are near a training cube)")

@@ -55,6 +55,14 @@ def test_each_fault_gets_its_word(measured, name, expected):
     assert expected in verdict(found[name], real, found[MEAN_PLUS_NOISE], found[SHIFTED_COPIES])
 
 
+def test_what_was_made_of_training_crops_is_not_said_to_have_learnt_them_by_heart(measured):
+    (real, found), *_ = measured
+    text = verdict(found["copying"], real, found[MEAN_PLUS_NOISE], found[SHIFTED_COPIES], redrawn=True)
+    assert text == "**redrawn** from training crops in RGB"
+    broken = verdict(found["white"], real, found[MEAN_PLUS_NOISE], found[SHIFTED_COPIES], redrawn=True)
+    assert "**broken**" in broken
+
+
 def test_where_copies_are_not_found_nothing_is_said_of_memorising(measured):
     (real, found), *_ = measured
     copies = found[SHIFTED_COPIES]
