@@ -15,7 +15,7 @@ from napari_hsisynth.jobs import RunFolder, RunState, new_run, without_time
 from napari_hsisynth.study import Diagnosis, Study
 from napari_hsisynth.widgets.briefs import evaluate_brief
 from napari_hsisynth.widgets.evaluation_table import EvaluationTable, Report, list_reports
-from napari_hsisynth.widgets.job_dock import JobDock, choice, missing_training, refill, wrapped
+from napari_hsisynth.widgets.job_dock import READING, JobDock, choice, missing_training, refill, wrapped
 from napari_hsisynth.widgets.run_table import RunSummary, summarise_all
 
 _COMPARE, _RECONSTRUCT = "compare", "reconstruct"
@@ -89,10 +89,17 @@ class EvaluateDock(JobDock):
         """List the synthetic sets, the trained runs and the reports of the study."""
         if self.study is None:
             self._take((None, [], [], []))
-        else:
-            worker = create_worker(_read, self.study, _start_thread=False)
-            worker.returned.connect(self._take)
-            worker.start()
+            return
+        if not self._is_read:  # until then nothing of the last study is to be used for this one
+            self.update_controls()
+        worker = create_worker(_read, self.study, _start_thread=False)
+        worker.returned.connect(self._take)
+        worker.start()
+
+    @property
+    def _is_read(self) -> bool:
+        """Whether what is shown is of the open study."""
+        return self.study is not None and self._shown is not None and self._shown.root == self.study.root
 
     def _take(self, found: tuple[Study | None, list[str], list[RunSummary], list[Report]]) -> None:
         if found[0] is not self.study:
@@ -151,6 +158,8 @@ class EvaluateDock(JobDock):
             return "Open a study first."
         if self.row.active:
             return "An evaluation is under way."
+        if not self._is_read:
+            return READING
         if self.what.currentData() == _COMPARE:
             if not self._sets:
                 return "This study has no synthetic cubes yet: draw samples from a trained run first."

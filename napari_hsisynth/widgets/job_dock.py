@@ -32,6 +32,9 @@ from napari_hsisynth.widgets.job_row import JobRow, state_text
 from napari_hsisynth.widgets.session import session_for
 from napari_hsisynth.widgets.when_destroyed import when_destroyed
 
+#: Why nothing can be started while a worker reads the study that was just opened.
+READING = "The study is being read."
+
 
 def missing_training() -> str:
     """Say which command installs what training needs; empty if it is there. Imports nothing."""

@@ -17,7 +17,7 @@ from napari_hsisynth.widgets.briefs import sample_brief
 from napari_hsisynth.widgets.dataset_form import DatasetForm
 from napari_hsisynth.widgets.fold import Fold
 from napari_hsisynth.widgets.inversion_form import InversionForm
-from napari_hsisynth.widgets.job_dock import JobDock, choice, counter, missing_training, refill
+from napari_hsisynth.widgets.job_dock import READING, JobDock, choice, counter, missing_training, refill
 from napari_hsisynth.widgets.latent_tools import LatentTools
 from napari_hsisynth.widgets.run_table import RunSummary
 from napari_hsisynth.widgets.sample_conditions import ConditionSource, MaskSource, PhotoSource
@@ -29,7 +29,6 @@ from napari_hsisynth.widgets.synthetic_sets import SyntheticSets
 _COUNTS = {"": 16, "painted": 4, "photographs": 0}
 
 _BUSY = "A job is under way: wait for it or stop it first."
-_READING = "The study is being read."
 _NO_RUN = "No trained run in this study yet."
 
 
@@ -218,7 +217,7 @@ class SampleDock(JobDock):
         if missing := missing_training():
             return missing
         if not self._is_read:
-            return _READING
+            return READING
         if not self.trained:
             return _NO_RUN
         chosen = self._chosen_run

@@ -68,7 +68,8 @@ def test_samples_are_drawn_listed_and_shown_then_measured(make_napari_viewer_pro
     session_for(viewer).open_study(study.root)
     qtbot.waitUntil(lambda: dock.start_button.isEnabled(), timeout=STEP_MS)
     assert dock.summary() == "none yet"
-    assert judge.obstacle() == "This study has no synthetic cubes yet: draw samples from a trained run first."
+    nothing = "This study has no synthetic cubes yet: draw samples from a trained run first."
+    qtbot.waitUntil(lambda: judge.obstacle() == nothing, timeout=STEP_MS)
 
     dock.count.setValue(8)
     dock.seed.setValue(3)
@@ -162,6 +163,23 @@ def test_a_run_that_cannot_be_read_fails_with_its_reason(make_napari_viewer_prox
         path.unlink()
     dock.update_controls()
     assert "no “best” checkpoint" in dock.reason.text()
+
+
+def test_sets_of_another_study_are_not_measured_for_the_one_just_opened(
+    make_napari_viewer_proxy, study: Study, tmp_path: Path, qtbot
+) -> None:
+    shutil.copytree(study.crops_dir, study.synthetic_dir("20260101-000000-vae-melanoma-aaaa"))
+    viewer = make_napari_viewer_proxy()
+    dock = EvaluateDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    session_for(viewer).open_study(study.root)
+    qtbot.waitUntil(lambda: dock.start_button.isEnabled(), timeout=STEP_MS)
+    other = Study.create(tmp_path / "other", wavelengths_nm=[500.0, 600.0])
+    session_for(viewer).open_study(other.root)
+    # its worker has not come back yet
+    assert not dock.start_button.isEnabled()
+    assert dock.reason.text() == "The study is being read."
+    qtbot.waitUntil(lambda: dock.empty_button.text() == "Sample a run", timeout=STEP_MS)
 
 
 def test_empty_states(make_napari_viewer_proxy, tmp_path: Path, qtbot) -> None:
