@@ -169,7 +169,8 @@ def test_the_split_is_that_of_the_training(study, as_trained, tmp_path):
 
 def test_figures_of_a_conditioned_model_are_of_training_crops_of_each_diagnosis(runs, as_trained):
     held_out = Cubes(np.zeros((6, 5, 16, 16), np.float32), np.array([*BOTH, *BOTH, *BOTH]), np.arange(6).astype(str))
-    made = _samples(SimpleNamespace(run=runs["masks"]), held_out, 0)
+    made, shown = _samples(SimpleNamespace(run=runs["masks"]), held_out, 0)
+    assert shown == {"masks"}
     for image, diagnosis in zip(made.images, held_out.diagnoses, strict=True):
         assert any(np.array_equal(image[0], one.mask) for one in as_trained.values() if one.diagnosis == diagnosis)
 

@@ -155,8 +155,8 @@ def stand_in(monkeypatch):
     from napari_hsisynth.training import generator
 
     class Exchanged(generator.Generator):
-        def __init__(self, run, which="last", *, device="auto"):
-            super().__init__(run, which, device=device)
+        def __init__(self, *given, **named):
+            super().__init__(*given, **named)
             place = self.recipe.device
             self.recipe = Averaging(self.config, len(self.wavelengths_nm))
             self.recipe.device = place
