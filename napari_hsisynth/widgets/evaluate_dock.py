@@ -99,7 +99,7 @@ class EvaluateDock(JobDock):
     @property
     def _is_read(self) -> bool:
         """Whether what is shown is of the open study."""
-        return self.study is not None and self._shown is not None and self._shown.root == self.study.root
+        return self.is_open(self._shown)
 
     def _take(self, found: tuple[Study | None, list[str], list[RunSummary], list[Report]]) -> None:
         if found[0] is not self.study:

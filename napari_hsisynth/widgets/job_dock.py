@@ -144,6 +144,10 @@ class JobDock(QWidget):
         self._listen(self.session.crops_changed, self.refresh)
         self._listen(self.session.runs_changed, self._runs_changed)
 
+    def is_open(self, study: Study | None) -> bool:
+        """Whether what was read of a study is of the open one."""
+        return self.study is not None and study is not None and study.root == self.study.root
+
     @property
     def study(self) -> Study | None:
         """The session's study."""

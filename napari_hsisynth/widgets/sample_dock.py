@@ -129,8 +129,7 @@ class SampleDock(JobDock):
     @property
     def _is_read(self) -> bool:
         """Whether what is shown is of the open study."""
-        shown = self._found.study
-        return self.study is not None and shown is not None and shown.root == self.study.root
+        return self.is_open(self._found.study)
 
     def _take(self, found: StudySamples) -> None:
         study = found.study

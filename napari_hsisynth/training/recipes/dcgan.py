@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,9 +12,7 @@ from torch.nn.utils import parametrize
 from napari_hsisynth.models.critics import Critic
 from napari_hsisynth.models.dcgan import DCGANGenerator
 from napari_hsisynth.training.batch import Batch
-from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.config import DCGANConfig
-from napari_hsisynth.training.ema import Average
 from napari_hsisynth.training.losses import (
     generator_loss,
     gradient_penalty,
@@ -26,15 +24,14 @@ from napari_hsisynth.training.recipes.adversarial import (
     CriticAugmentation,
     all_finite,
     descend,
-    distances_of_samples,
-    renew_statistics,
 )
+from napari_hsisynth.training.recipes.averaged import AveragedGenerator
 from napari_hsisynth.training.recipes.registry import register
 from napari_hsisynth.training.spectral_basis import decoder_for, fit_basis
 
 
 @register("dcgan")
-class DCGANRecipe:
+class DCGANRecipe(AveragedGenerator):
     """A DCGAN generator with any of the critics, losses and conditions of the family.
 
     Every call of `step` is one step of the critic on a batch of real images and as many generated ones; every
@@ -50,36 +47,24 @@ class DCGANRecipe:
         Diagnoses that generator and critic are told; 1 for none.
     """
 
-    needs: frozenset[str] = frozenset()
-
     def __init__(self, config: DCGANConfig, bands: int, classes: int = 1) -> None:
-        self.config = config
         shared: dict[str, Any] = {
             "bands": bands,
             "image_size": config.image_size,
             "width": config.width,
             "classes": classes,
         }
-        self.plain_generator = DCGANGenerator(
-            latent_dim=config.latent_dim, norm=config.norm, spectra=decoder_for(config, bands), **shared
-        )
+        spectra = decoder_for(config, bands)
+        generator = DCGANGenerator(latent_dim=config.latent_dim, norm=config.norm, spectra=spectra, **shared)
         self.plain_critic = Critic(
             kind=config.critic, spectral_norm=config.spectral_norm, fourier_arm=config.fourier_arm, **shared
         )
-        self.average = Average(self.plain_generator, config.ema_decay)
-        self.generator: Any = self.plain_generator
+        super().__init__(config, generator)
         self.critic: Any = self.plain_critic
-        self.optimisers: dict[str, torch.optim.Optimizer] = {}
         self.steps = 0
         #: scalars of the generator's last step; none before the first
         self.last: dict[str, Tensor] = {}
         self.augmentation = CriticAugmentation(bands, config.diff_augment)
-        self.fabric: Any = None
-
-    @property
-    def device(self) -> torch.device:
-        """Where the networks are."""
-        return next(self.average.network.parameters()).device
 
     def to(self, device: torch.device) -> None:
         """Move the averaged generator to `device`."""
@@ -160,38 +145,11 @@ class DCGANRecipe:
         """Whether every weight of both networks is finite."""
         return all_finite((self.plain_generator, self.plain_critic))
 
-    def validate(self, held_out: Batch, seed: int) -> dict[str, float]:
-        """Distances between samples of the averaged generator and held-out images."""
-        return distances_of_samples(self, held_out, seed)
-
-    def fit_latents(self, draw: Callable[[int], Batch]) -> None:
-        """Take the BatchNorm statistics of the averaged generator anew; the noise itself is never fitted."""
-        network, config = self.average.network, self.config
-        renew_statistics(
-            network,
-            draw,
-            lambda batch: network(batch.normal(config.latent_dim), batch.classes),
-            image_size=config.image_size,
-            batch_size=max(1, config.batch_size // self.fabric.world_size),
-        )
-
-    @torch.no_grad()
-    def sample(self, noise: Tensor, condition: Condition) -> Tensor:
-        """Normalised images from standard normal `noise` (n, latent_dim), by the averaged generator."""
-        return self.average.network(noise.to(self.device), condition.classes.to(self.device))
-
-    def reconstruct(self, images: Tensor, classes: Tensor) -> None:
-        """There is no encoder."""
-        return None
-
     def state(self) -> dict[str, Any]:
         """Weights, averaged weights, both optimisers and the number of steps; spectral norms are among the weights."""
         return {
-            "generator": self.plain_generator.state_dict(),
+            **super().state(),
             "critic": self.plain_critic.state_dict(),
-            "average": self.average.network.state_dict(),
-            "average_steps": self.average.steps,
-            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "steps": self.steps,
             "last": dict(self.last),
             **self.augmentation.state(),
@@ -199,12 +157,8 @@ class DCGANRecipe:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take up what `state` gave."""
-        self.plain_generator.load_state_dict(state["generator"])
+        super().load_state(state)
         self.plain_critic.load_state_dict(state["critic"])
-        self.average.network.load_state_dict(state["average"])
-        self.average.steps = int(state["average_steps"])
-        for name, optimiser in self.optimisers.items():  # none where samples are only drawn
-            optimiser.load_state_dict(state["optimisers"][name])
         self.steps = int(state["steps"])
         self.last = {name: value.to(self.device) for name, value in state.get("last", {}).items()}
         self.augmentation.load_state(state, self.device)

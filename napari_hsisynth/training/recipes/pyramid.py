@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_hsisynth.training.batch import Batch
 from napari_hsisynth.training.condition import Condition
 from napari_hsisynth.training.device import place
-from napari_hsisynth.training.ema import Average
-from napari_hsisynth.training.recipes.adversarial import distances_of_samples, renew_statistics
+from napari_hsisynth.training.recipes.averaged import AveragedGenerator
 
 
-class PyramidRecipe:
-    """A `FastGANGenerator`, its average, and all that is done with them outside of a step.
-
-    Parameters
-    ----------
-    config : ModelConfig
-        Settings.
-    generator : FastGANGenerator
-        Or one that is told more.
-    """
-
-    needs: frozenset[str] = frozenset()
-
-    def __init__(self, config: Any, generator: Any) -> None:
-        self.config = config
-        self.plain_generator = generator
-        self.average = Average(generator, config.ema_decay)
-        self.generator: Any = generator
-        self.optimisers: dict[str, torch.optim.Optimizer] = {}
-        self.fabric: Any = None
-
-    @property
-    def device(self) -> torch.device:
-        """Where the networks are."""
-        return next(self.average.network.parameters()).device
+class PyramidRecipe(AveragedGenerator):
+    """A `FastGANGenerator`, or one that is told more: where it is, and how its styles are mixed."""
 
     def to(self, device: torch.device) -> None:
         """Move the averaged generator to `device`."""
@@ -57,30 +31,6 @@ class PyramidRecipe:
 
     def _adam(self, network: Any) -> torch.optim.Optimizer:
         return torch.optim.Adam(network.parameters(), lr=self.config.lr, betas=(0.5, 0.999))
-
-    def _told(self, shown: Batch | Condition) -> tuple[Tensor, ...]:
-        """What the generator is told beside the noise."""
-        return (shown.classes.to(self.device),)
-
-    def validate(self, held_out: Batch, seed: int) -> dict[str, float]:
-        """Distances between samples of the averaged generator and held-out images."""
-        return distances_of_samples(self, held_out, seed)
-
-    def fit_latents(self, draw: Callable[[int], Batch]) -> None:
-        """Take the BatchNorm statistics of the averaged generator anew; the noise itself is never fitted."""
-        network, config = self.average.network, self.config
-        renew_statistics(
-            network,
-            draw,
-            lambda batch: network(batch.normal(config.latent_dim), *self._told(batch)),
-            image_size=config.image_size,
-            batch_size=max(1, config.batch_size // self.fabric.world_size),
-        )
-
-    @torch.no_grad()
-    def sample(self, noise: Tensor, condition: Condition) -> Tensor:
-        """Normalised images from standard normal `noise` (n, latent_dim), by the averaged generator."""
-        return self.average.network(noise.to(self.device), *self._told(condition))[0]
 
     @torch.no_grad()
     def mix(self, noise_coarse: Tensor, noise_fine: Tensor, condition: Condition) -> Tensor:
@@ -99,27 +49,6 @@ class PyramidRecipe:
         network, told = self.average.network, self._told(condition)
         factors = network.excitation_factors(noise_fine.to(self.device), *told)
         return network(noise_coarse.to(self.device), *told, factors=factors)[0]
-
-    def reconstruct(self, images: Tensor, classes: Tensor) -> None:
-        """There is no encoder that a sample could be made from."""
-        return None
-
-    def state(self) -> dict[str, Any]:
-        """Weights, averaged weights and optimisers."""
-        return {
-            "generator": self.plain_generator.state_dict(),
-            "average": self.average.network.state_dict(),
-            "average_steps": self.average.steps,
-            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-        }
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state` gave."""
-        self.plain_generator.load_state_dict(state["generator"])
-        self.average.network.load_state_dict(state["average"])
-        self.average.steps = int(state["average_steps"])
-        for name, optimiser in self.optimisers.items():  # none where samples are only drawn
-            optimiser.load_state_dict(state["optimisers"][name])
 
 
 def shrunk(images: Tensor, side: int) -> Tensor:
